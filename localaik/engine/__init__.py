@@ -1,0 +1,1 @@
+"""What runs the model: the only part that knows llama.cpp."""

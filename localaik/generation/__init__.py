@@ -1,0 +1,1 @@
+"""The neutral middle: from a request to events, free of any wire format."""

@@ -1,0 +1,67 @@
+"""The fold of a stream of events: a non-streamed answer is exactly this, so both forms agree by construction."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from localaik.errors import EngineAnswerInvalid
+from localaik.generation.events import (
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    ReasoningDelta,
+    TextDelta,
+    TokenLogprob,
+    Usage,
+    UsageReported,
+)
+
+__all__ = ["Choice", "Generation", "fold"]
+
+
+@dataclass(slots=True)
+class Choice:
+    """One complete answer."""
+
+    index: int
+    text: str = ""
+    reasoning: str = ""
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    finish_reason: FinishReason = "other"
+
+
+@dataclass(slots=True)
+class Generation:
+    """A complete response: its choices in order of `index`, and what it cost."""
+
+    choices: list[Choice]
+    usage: Usage
+
+
+async def fold(batches: AsyncIterator[Sequence[GenerationEvent]]) -> Generation:
+    """Collect all events of one request. Raises what the stream raises."""
+    texts: dict[int, list[str]] = {}
+    choices: dict[int, Choice] = {}
+    usage: Usage | None = None
+    async for batch in batches:
+        for event in batch:
+            if isinstance(event, UsageReported):
+                usage = event.usage
+                continue
+            index = event.index
+            choice = choices.get(index)
+            if choice is None:
+                choice = choices[index] = Choice(index)
+                texts[index] = []
+            if isinstance(event, TextDelta):
+                texts[index].append(event.text)
+                if event.logprobs:
+                    choice.logprobs += event.logprobs
+            elif isinstance(event, ReasoningDelta):
+                choice.reasoning += event.text
+            elif isinstance(event, Finished):
+                choice.finish_reason = event.reason
+    if usage is None or not choices:
+        raise EngineAnswerInvalid("The engine's answer has no choices.", reason="upstream_invalid_response")
+    for index, pieces in texts.items():
+        choices[index].text = "".join(pieces)
+    return Generation([choices[index] for index in sorted(choices)], usage)

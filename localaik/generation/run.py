@@ -1,0 +1,256 @@
+"""The one pipeline: every protocol, streamed or not, asks for text here and nowhere else."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Final
+
+from localaik.content import Attachment, AttachmentLoader, Image, Part, Text
+from localaik.engine.calls import ChatTurn, EngineCall, EngineChunk, EngineNews
+from localaik.engine.engine import Engine
+from localaik.errors import BadRequest, TimedOut
+from localaik.generation.choice import ChoiceReader
+from localaik.generation.events import GenerationEvent, Started, Usage, UsageReported
+from localaik.generation.guard import Neutraliser, to_turns
+from localaik.generation.request import GenerationRequest, Message, Sampling
+from localaik.generation.schema import compile_grammar
+from localaik.settings import Settings
+
+__all__ = ["Pipeline"]
+
+_SEED_MODULUS: Final = 4_294_967_295  # the engine's seeds have 32 bits, and this one means "random" there
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """A request in the engine's terms, and what its media cost."""
+
+    call: EngineCall
+    image_tokens: int = 0
+    document_tokens: int = 0
+
+
+class Pipeline:
+    """From a `GenerationRequest` to its events, on one engine."""
+
+    def __init__(self, engine: Engine, settings: Settings, loader: AttachmentLoader) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._loader = loader
+        self._neutraliser = Neutraliser()
+        self._neutraliser_key: tuple[str, str] = ("", "")
+
+    @property
+    def fingerprint(self) -> str:
+        """Ten hexadecimal digits that change with the engine's build, the model and the settings of the engine."""
+        capabilities = self._engine.capabilities
+        settings = self._settings
+        parts = (capabilities.build, capabilities.model_id, settings.model, settings.ctx_size, settings.seed)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
+
+    async def run(self, request: GenerationRequest) -> AsyncGenerator[list[GenerationEvent], None]:
+        """The events of one request, in the order that `events` describes; each batch is what one read brought.
+
+        Raises `BadRequest` and its kinds, `Unavailable`, `TimedOut`, and `EngineFault`, before or between batches.
+        Closing the iterator frees the engine at once.
+        """
+        limits = [limit for limit in (request.time_limit, self._settings.request_timeout_seconds) if limit]
+        batches = self._run(request)
+        if limits:
+            batches = _within(min(limits), batches)
+        async with aclosing(batches):
+            async for batch in batches:
+                yield batch
+
+    async def count_tokens(self, request: GenerationRequest) -> Usage:
+        """The prompt's size as `run` would send it; the completion's counts are 0."""
+        await self._engine.ready()
+        prompt = await self._prepare(request)
+        total = await self._engine.count_tokens(prompt.call)
+        return Usage(total, 0, image_tokens=prompt.image_tokens, document_tokens=prompt.document_tokens)
+
+    async def detokenize(self, ids: list[int]) -> str:
+        """The text of token ids of the served model. Raises `BadRequest` where the engine can't tell."""
+        await self._engine.ready()
+        return await self._engine.detokenize(ids)
+
+    async def _run(self, request: GenerationRequest) -> AsyncGenerator[list[GenerationEvent], None]:
+        await self._engine.ready()
+        prompt = await self._prepare(request)
+        totals: list[Usage] = []
+        batches = self._one(prompt, 0, totals) if request.n == 1 else self._several(prompt, request.n, totals)
+        async with aclosing(batches):
+            async for batch in batches:
+                if batch:
+                    yield batch
+        yield [UsageReported(_sum(totals, prompt))]
+
+    async def _one(
+        self, prompt: _Prompt, index: int, totals: list[Usage]
+    ) -> AsyncGenerator[list[GenerationEvent], None]:
+        """The events of one choice."""
+        call = replace(prompt.call, seed=(prompt.call.seed + index) % _SEED_MODULUS)
+        reader = ChoiceReader(index, () if self._engine.capabilities.stop_strings else call.stop)
+        started = False
+        async with aclosing(self._engine.stream(call)) as stream:
+            async for news in stream:
+                if not started:
+                    started = True
+                    yield [_started(index, news, prompt)]
+                events = reader.read(news)
+                if events:
+                    yield events
+                if reader.cut:
+                    break
+        ending = reader.end()
+        if ending:
+            yield ending
+        usage = reader.usage or await self._engine.estimate_usage(call, reader.text(), reader.pieces)
+        totals.append(Usage(usage.prompt_tokens, usage.completion_tokens, reasoning_tokens=reader.reasoning_tokens))
+
+    async def _several(
+        self, prompt: _Prompt, n: int, totals: list[Usage]
+    ) -> AsyncGenerator[list[GenerationEvent], None]:
+        """The events of n choices as they come; the engine's gate decides how many run at once."""
+        queue: asyncio.Queue[list[GenerationEvent] | BaseException | None] = asyncio.Queue(maxsize=2 * n)
+
+        async def pump(index: int) -> None:
+            try:
+                async with aclosing(self._one(prompt, index, totals)) as batches:
+                    async for batch in batches:
+                        await queue.put(batch)
+            except Exception as error:  # noqa: BLE001 - handed on to the reader of the queue, which raises it
+                await queue.put(error)
+            else:
+                await queue.put(None)
+
+        tasks = [asyncio.create_task(pump(index)) for index in range(n)]
+        try:
+            running = n
+            while running:
+                item = await queue.get()
+                if isinstance(item, BaseException):
+                    raise item
+                if item is None:
+                    running -= 1
+                else:
+                    yield item
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _prepare(self, request: GenerationRequest) -> _Prompt:
+        """Attachments loaded, text guarded, ranges reduced, grammar compiled: the call, but for its seed's choice."""
+        grammar = compile_grammar(request.output) if request.output is not None else None
+        call = EngineCall(
+            model=request.model,
+            prompt=request.prompt,
+            seed=(self._settings.seed if request.seed is None else request.seed) % _SEED_MODULUS,
+            max_tokens=request.max_tokens,
+            sampling=_sampling(request.sampling),
+            stop=[stop for stop in request.stop if stop],
+            logprobs=request.logprobs,
+            logit_bias=request.logit_bias,
+            grammar=grammar,
+            extra=request.extra,
+        )
+        if request.prompt is not None:
+            return _Prompt(call)
+        messages = await self._load(request.messages)
+        call.turns = to_turns(messages, self._current_neutraliser())
+        images = [part for message in messages for part in message.parts if isinstance(part, Image)]
+        if not images:
+            return _Prompt(call)
+        if not self._engine.capabilities.vision:
+            raise BadRequest("The model behind this server takes no images.", reason="unsupported_kind")
+        media_tokens = await self._count_media(call)
+        document_tokens = media_tokens * sum(image.document for image in images) // len(images)
+        return _Prompt(call, media_tokens - document_tokens, document_tokens)
+
+    async def _load(self, messages: list[Message]) -> list[Message]:
+        """The messages with every attachment replaced by its parts."""
+        attachments = [part for message in messages for part in message.parts if isinstance(part, Attachment)]
+        if not attachments:
+            return messages
+        loaded = iter(await self._loader.load(attachments))
+        return [Message(message.role, _with_loaded(message.parts, loaded)) for message in messages]
+
+    async def _count_media(self, call: EngineCall) -> int:
+        """What the images add to the prompt: all of it less the same prompt without them."""
+        text_only = replace(call, turns=[_without_images(turn) for turn in call.turns])
+        total, text = await asyncio.gather(self._engine.count_tokens(call), self._engine.count_tokens(text_only))
+        return max(total - text, 0)
+
+    def _current_neutraliser(self) -> Neutraliser:
+        """The neutraliser for the engine as it is now; a restart changes the media marker."""
+        capabilities = self._engine.capabilities
+        key = (capabilities.chat_template, capabilities.media_marker or "")
+        if key != self._neutraliser_key:
+            self._neutraliser = Neutraliser(key[0], [key[1]])
+            self._neutraliser_key = key
+        return self._neutraliser
+
+
+async def _within(
+    seconds: float, batches: AsyncGenerator[list[GenerationEvent], None]
+) -> AsyncGenerator[list[GenerationEvent], None]:
+    """The same batches, cut off by `TimedOut` when the whole takes longer than `seconds`."""
+    deadline = monotonic() + seconds
+    async with aclosing(batches):
+        while True:
+            try:
+                async with asyncio.timeout(deadline - monotonic()):
+                    batch = await anext(batches)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise TimedOut(f"The request took longer than {seconds:g} seconds.", reason="timeout") from None
+            yield batch
+
+
+def _sampling(sampling: Sampling) -> dict[str, float | int]:
+    given = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _started(index: int, news: list[EngineNews], prompt: _Prompt) -> Started:
+    first = news[0] if news else None
+    total = first.prompt_total if isinstance(first, EngineChunk) else None
+    return Started(index, total, prompt.image_tokens, prompt.document_tokens)
+
+
+def _sum(totals: list[Usage], prompt: _Prompt) -> Usage:
+    """The usage of all choices; they share one prompt."""
+    return Usage(
+        prompt_tokens=max(usage.prompt_tokens for usage in totals),
+        completion_tokens=sum(usage.completion_tokens for usage in totals),
+        reasoning_tokens=sum(usage.reasoning_tokens for usage in totals),
+        image_tokens=prompt.image_tokens,
+        document_tokens=prompt.document_tokens,
+    )
+
+
+def _with_loaded(parts: list[Part], loaded: Iterator[list[Text | Image]]) -> list[Part]:
+    result: list[Part] = []
+    for part in parts:
+        if isinstance(part, Attachment):
+            result += next(loaded)
+        else:
+            result.append(part)
+    return result
+
+
+def _without_images(turn: ChatTurn) -> ChatTurn:
+    if isinstance(turn.content, str):
+        return turn
+    return ChatTurn(turn.role, [piece for piece in turn.content if isinstance(piece, str)])

@@ -1,0 +1,1 @@
+"""What every handler needs and no protocol owns: bodies read within limits, whole and streamed answers."""

@@ -1,0 +1,1 @@
+"""Which file is which model, and which names are served."""

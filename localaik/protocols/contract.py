@@ -1,0 +1,56 @@
+"""What a protocol is to the server: a name, routes, an error shape. A new protocol is a new folder with one `PROTOCOL`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from localaik.errors import LocalaikError
+from localaik.http.call import Call
+
+if TYPE_CHECKING:
+    from localaik.generation.run import Pipeline
+    from localaik.models.registry import Registry
+    from localaik.settings import Settings
+
+__all__ = ["Handler", "Protocol", "Route", "Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What handlers work with; made once at start."""
+
+    settings: "Settings"
+    pipeline: "Pipeline"
+    registry: "Registry"
+
+
+Handler = Callable[[Call, Services], Awaitable[web.StreamResponse]]
+"""Answers one request. Raises `LocalaikError` for everything that goes wrong before the answer has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path.
+
+    `path` is a template of literal text and `{name}` (one segment) or `{name:rest}` (everything up to the next
+    literal text, slashes included). `surface` names the switchable group that the route belongs to.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    surface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One wire protocol."""
+
+    name: str
+    routes: tuple[Route, ...]
+    render_error: Callable[[LocalaikError, Call], web.Response]
+    """An error as this protocol writes it, with its status."""
+    headers: Callable[[Call], Mapping[str, str]]
+    """Headers that every answer of this protocol carries, errors and streams included."""

@@ -1,0 +1,1 @@
+"""The HTTP face: the application, its routing, health and access log. Knows protocols, knows no translation."""

@@ -1,0 +1,111 @@
+"""The application: one catch-all handler that routes, calls, turns faults into answers and writes the access line."""
+
+import asyncio
+import logging
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+
+from localaik.errors import InternalFault, LocalaikError, MethodNotAllowed, NotFound
+from localaik.http.call import Call
+from localaik.protocols.contract import Protocol, Route, Services
+from localaik.server.access import log_access
+from localaik.server.routing import Match, Router, Unrouted
+
+__all__ = ["CALL", "create_app"]
+
+CALL: Final = web.RequestKey("call", Call)
+
+_MAX_IGNORED: Final = 20
+_CLIENT_CLOSED_REQUEST: Final = 499  # nginx's word for it; stands in the access log only
+_log = logging.getLogger(__name__)
+
+
+def create_app(services: Services, protocols: Sequence[Protocol]) -> web.Application:
+    """An application that answers the routes of `protocols`. The caller starts and stops what `services` hold."""
+    face = _Face(services, protocols)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", face.handle)
+    app.on_response_prepare.append(face.add_headers)
+    return app
+
+
+class _Face:
+    """Everything between aiohttp and the handlers."""
+
+    def __init__(self, services: Services, protocols: Sequence[Protocol]) -> None:
+        self._services = services
+        self._protocols = {protocol.name: protocol for protocol in protocols}
+        self._router = Router((protocol.name, route) for protocol in protocols for route in protocol.routes)
+        self._default = protocols[-1]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, whatever happens."""
+        raw_path, _, _ = request.raw_path.partition("?")
+        found = self._router.find(request.method, raw_path, request.headers, request.query)
+        protocol = self._protocols.get(found.protocol, self._default)
+        call = Call(request, _new_id(), protocol.name)
+        request[CALL] = call
+        try:
+            response = await self._respond(call, protocol, found, raw_path)
+        except asyncio.CancelledError:
+            call.caller_left = True
+            self._log(call, raw_path, _CLIENT_CLOSED_REQUEST)
+            raise
+        self._log(call, raw_path, _CLIENT_CLOSED_REQUEST if call.caller_left else response.status)
+        return response
+
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Headers of every answer, streams and errors included; runs right before the status is sent."""
+        call = request.get(CALL)
+        if call is None:
+            return
+        headers = response.headers
+        headers["x-request-id"] = call.request_id
+        for name, value in self._protocols[call.protocol].headers(call).items():
+            headers[name] = value
+        if call.ignored:
+            headers["x-localaik-ignored"] = ", ".join(_header_safe(call.ignored[:_MAX_IGNORED]))
+
+    async def _respond(
+        self, call: Call, protocol: Protocol, found: Match[Route] | Unrouted, raw_path: str
+    ) -> web.StreamResponse:
+        try:
+            if isinstance(found, Unrouted):
+                raise _refusal(found, call.request.method, raw_path)
+            call.params = found.params
+            return await found.route.handler(call, self._services)
+        except LocalaikError as error:
+            call.failure = error
+            return protocol.render_error(error, call)
+        except ConnectionError:
+            raise asyncio.CancelledError from None
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a defect of ours is a clean 500
+            call.failure = error
+            _log.exception("request %s failed", call.request_id)
+            return protocol.render_error(InternalFault("The server had an error while processing your request."), call)
+
+    def _log(self, call: Call, raw_path: str, status: int) -> None:
+        if self._services.settings.access_log:
+            log_access(call, raw_path, status)
+
+
+def _refusal(found: Unrouted, method: str, raw_path: str) -> LocalaikError:
+    if found.allowed:
+        return MethodNotAllowed(found.allowed)
+    return NotFound(f"Not Found: {method} {raw_path}", reason="unknown_url")
+
+
+def _new_id() -> str:
+    return "req_" + urlsafe_b64encode(os.urandom(18)).decode()
+
+
+def _header_safe(paths: Sequence[str]) -> Mapping[str, None]:
+    """The paths without what a header can't hold, each once, in order."""
+    return dict.fromkeys(
+        "".join(char if char.isascii() and char.isprintable() and char != "," else "?" for char in path)
+        for path in paths
+    )
