@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from localaik.engine.calls import ChatTurn, EngineCall, EngineImage
-from localaik.engine.probe import Capabilities
+from localaik.engine.capabilities import Capabilities
 from localaik.errors import BadRequest
 
 __all__ = ["OWNED_FIELDS", "chat_body", "completion_body", "count_body"]

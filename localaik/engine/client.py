@@ -1,33 +1,30 @@
 """The HTTP client of one engine at one address: always streaming, closed at once when nobody listens any more."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-import aiohttp
 import orjson
 from yarl import URL
 
 from localaik.engine.bodies import chat_body, completion_body, count_body
 from localaik.engine.calls import EngineCall, EngineNews
-from localaik.engine.faults import MAX_ERROR_BYTES, fault_of_answer, unreachable
-from localaik.engine.probe import Capabilities
+from localaik.engine.connection import Pool, Response
+from localaik.engine.faults import MAX_ERROR_BYTES, fault_of_answer
+from localaik.engine.capabilities import Capabilities
 from localaik.engine.wire import StreamReader
 from localaik.errors import (
     EngineAnswerInvalid,
     EngineRefused,
-    EngineUnreachable,
+    LocalaikError,
     NotServed,
-    TimedOut,
 )
 from localaik.settings import Settings
 
-__all__ = ["EngineClient"]
+__all__ = ["AnswerStream", "EngineClient"]
 
 _DRAIN_BYTES: Final = 65_536
 _DRAIN_SECONDS: Final = 1.0
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})
-_READ_BUFFER_BYTES: Final = 262_144
 _MAX_JSON_BYTES: Final = 16_777_216
 
 
@@ -49,53 +46,43 @@ class EngineClient:
         self._settings = settings
         self._cache_prompt = cache_prompt
         self._include_usage = True
-        self._chat_url = _join(base, "chat/completions")
-        self._completions_url = _join(base, "completions")
-        self._count_url = _join(base, "chat/completions/input_tokens")
-        self._base = base
-        self._root = root
-        self._headers = {
-            **headers,
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream, application/json",
-            "User-Agent": "localaik",
+        self._targets = {
+            "chat": _target(base, "chat/completions"),
+            "completions": _target(base, "completions"),
+            "count": _target(base, "chat/completions/input_tokens"),
+            "models": _target(base, "models"),
+            "completion": _target(root, "completion"),
+            "template": _target(root, "apply-template"),
+            "tokenize": _target(root, "tokenize"),
+            "detokenize": _target(root, "detokenize"),
+            "health": _target(root, "health"),
         }
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=not capabilities.keep_alive, ttl_dns_cache=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.upstream_connect_timeout_seconds or None),
-            read_bufsize=_READ_BUFFER_BYTES,
-            auto_decompress=False,
-            skip_auto_headers=("Accept-Encoding",),
+        self._headers = {
+            "User-Agent": "localaik",
+            "Accept": "text/event-stream, application/json",
+            "Content-Type": "application/json",
+            **headers,
+        }
+        self._pool = Pool(
+            base, connect_seconds=settings.upstream_connect_timeout_seconds, keep_alive=capabilities.keep_alive
         )
 
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._session.close()
+    def close(self) -> None:
+        """Close all connections, those of running calls included."""
+        self._pool.close()
 
-    async def stream(self, call: EngineCall) -> AsyncGenerator[list[EngineNews], None]:
-        """The news of one choice, as they come: one list for each read.
+    async def open(self, call: EngineCall) -> "AnswerStream":
+        """Start one choice; returns when the engine has begun to answer.
 
-        Raises `LocalaikError` kinds for all that goes wrong, before the first list or later. The connection is closed
-        when the iterator is, and kept for the next call only after a complete answer.
+        Raises the kinds of `LocalaikError` that the engine's refusal, its silence or its absence stand for.
         """
-        response = await self._open(call)
         try:
-            reader = StreamReader(self._settings.upstream_max_event_bytes)
-            received = 0
-            while not reader.done:
-                data = await self._read(response)
-                if not data:
-                    break
-                received += len(data)
-                self._check_size(received)
-                news = reader.feed(data)
-                if news:
-                    yield news
-            reader.finish()
-            await self._release(response)
-        finally:
-            response.close()
+            return await self._open_once(call)
+        except EngineRefused as refusal:
+            if refusal.status not in {400, 422} or "stream_options" not in refusal.message or not self._include_usage:
+                raise
+            self._include_usage = False  # remembered: this upstream does not know the field
+            return await self._open_once(call)
 
     async def count_tokens(self, call: EngineCall) -> int:
         """The prompt's size in tokens, by the first way that the engine offers. Raises `NotServed` where it has none."""
@@ -106,13 +93,13 @@ class EngineClient:
             return len(await self.tokenize(call.prompt))
         body = count_body(call, capabilities.model_id)
         if capabilities.count_tokens:
-            return _integer(await self._post(self._count_url, body), "input_tokens")
+            return _integer(await self._post("count", body), "input_tokens")
         if capabilities.kind == "llamacpp" and capabilities.apply_template:
-            prompt = (await self._post(_join(self._root, "apply-template"), body)).get("prompt")
+            prompt = (await self._post("template", body)).get("prompt")
             return len(await self.tokenize(str(prompt)))
         if capabilities.kind == "vllm":
-            return _integer(await self._post(_join(self._root, "tokenize"), body), "count")
-        answer = await self._post(self._chat_url, {**body, "max_tokens": 1, "stream": False})
+            return _integer(await self._post("tokenize", body), "count")
+        answer = await self._post("chat", {**body, "max_tokens": 1, "stream": False})
         usage = answer.get("usage")
         if isinstance(usage, dict) and isinstance(usage.get("prompt_tokens"), int):
             return int(usage["prompt_tokens"])
@@ -123,7 +110,7 @@ class EngineClient:
         if not self.capabilities.tokenize:
             raise NotServed("The upstream can't count tokens.")
         body = {"content": text, "prompt": text, "add_special": True, "parse_special": True}
-        tokens = (await self._post(_join(self._root, "tokenize"), body)).get("tokens")
+        tokens = (await self._post("tokenize", body)).get("tokens")
         if not isinstance(tokens, list):
             raise _no_answer()
         return [token for token in tokens if isinstance(token, int)]
@@ -132,20 +119,21 @@ class EngineClient:
         """The text of token ids. Raises `NotServed` where the engine can't tell."""
         if not self.capabilities.tokenize:
             raise NotServed("The upstream can't turn token ids into text.")
-        answer = await self._post(_join(self._root, "detokenize"), {"tokens": ids})
+        answer = await self._post("detokenize", {"tokens": ids})
         return str(answer.get("content", answer.get("prompt", "")))
 
     async def health(self) -> int:
         """The status of the engine's own health check, or of its model list where it has no such check."""
-        status = await self._status_of(_join(self._root, "health"))
-        return await self._status_of(_join(self._base, "models")) if status in _NO_SUCH_ROUTE else status
+        status = await self._status_of("health")
+        return await self._status_of("models") if status in _NO_SUCH_ROUTE else status
 
-    async def _status_of(self, url: URL) -> int:
+    async def _status_of(self, route: str) -> int:
+        response = await self._send("GET", route, b"")
         try:
-            async with self._session.get(url, headers=self._headers, allow_redirects=False) as response:
-                return response.status
-        except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(_why(error)) from None
+            await response.read_all(MAX_ERROR_BYTES, self._settings.health_timeout_seconds)
+        finally:
+            response.close()
+        return response.status
 
     def _body(self, call: EngineCall) -> bytes:
         model = self.capabilities.model_id or call.model
@@ -155,44 +143,32 @@ class EngineClient:
             body.pop("stream_options", None)
         return orjson.dumps(body)
 
-    def _url(self, call: EngineCall) -> URL:
+    def _route(self, call: EngineCall) -> str:
         if call.prompt is None:
-            return self._chat_url
-        return _join(self._root, "completion") if self.capabilities.completion_route else self._completions_url
+            return "chat"
+        return "completion" if self.capabilities.completion_route else "completions"
 
-    async def _open(self, call: EngineCall) -> aiohttp.ClientResponse:
-        """The engine's answer with status 200 and an event stream."""
+    async def _open_once(self, call: EngineCall) -> "AnswerStream":
+        response = await self._send("POST", self._route(call), self._body(call))
         try:
-            return await self._open_once(call)
-        except EngineRefused as refusal:
-            if refusal.status not in {400, 422} or "stream_options" not in refusal.message or not self._include_usage:
-                raise
-            self._include_usage = False  # remembered: this upstream does not know the field
-            return await self._open_once(call)
-
-    async def _open_once(self, call: EngineCall) -> aiohttp.ClientResponse:
-        response = await self._send(self._url(call), self._body(call))
-        try:
-            await _check_status(response)
-            if response.content_type != "text/event-stream":
+            await self._check_status(response)
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
                 raise EngineAnswerInvalid(
                     "The engine answered a streamed call without a stream.", reason="upstream_invalid_response"
                 )
         except BaseException:
             response.close()
             raise
-        return response
+        return AnswerStream(response, self._settings)
 
-    async def _post(self, url: URL, body: dict[str, object]) -> dict[str, object]:
+    async def _post(self, route: str, body: dict[str, object]) -> dict[str, object]:
         """A call that is answered by one JSON object."""
-        response = await self._send(url, orjson.dumps(body))
+        response = await self._send("POST", route, orjson.dumps(body))
         try:
-            await _check_status(response)
-            data = await response.content.read(_MAX_JSON_BYTES)
-            while not response.content.at_eof() and len(data) < _MAX_JSON_BYTES:
-                data += await response.content.read(_MAX_JSON_BYTES - len(data))
+            await self._check_status(response)
+            data = await response.read_all(_MAX_JSON_BYTES, self._settings.upstream_idle_timeout_seconds)
             value = orjson.loads(data)
-        except (orjson.JSONDecodeError, aiohttp.ClientError) as error:
+        except orjson.JSONDecodeError as error:
             raise _no_answer() from error
         finally:
             response.close()
@@ -200,73 +176,75 @@ class EngineClient:
             raise _no_answer()
         return value
 
-    async def _send(self, url: URL, body: bytes) -> aiohttp.ClientResponse:
-        """Status and headers of the answer.
+    async def _send(self, method: str, route: str, body: bytes) -> Response:
+        return await self._pool.request(
+            method,
+            self._targets[route],
+            self._headers,
+            body,
+            first_byte_seconds=self._settings.upstream_first_byte_timeout_seconds,
+        )
 
-        A connection that fails before the first byte of an answer is tried once more on a new one: nothing was
-        generated, and an engine that closes kept connections without a word is the usual cause.
-        """
-        try:
-            return await self._send_once(url, body)
-        except EngineUnreachable:
-            return await self._send_once(url, body)
-
-    async def _send_once(self, url: URL, body: bytes) -> aiohttp.ClientResponse:
-        try:
-            async with asyncio.timeout(self._settings.upstream_first_byte_timeout_seconds or None):
-                return await self._session.post(url, data=body, headers=self._headers, allow_redirects=False)
-        except aiohttp.ServerTimeoutError:
-            raise unreachable("no connection in time") from None
-        except TimeoutError:
-            raise TimedOut("The engine did not answer in time.", reason="timeout") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(_why(error)) from None
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        try:
-            async with asyncio.timeout(self._settings.upstream_idle_timeout_seconds or None):
-                return await response.content.readany()
-        except TimeoutError:
-            raise TimedOut("The engine fell silent in the middle of its answer.", reason="timeout") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(_why(error)) from None
-
-    def _check_size(self, received: int) -> None:
-        limit = self._settings.upstream_max_response_bytes
-        if limit and received > limit:
-            raise EngineAnswerInvalid(
-                f"The engine's answer is longer than {limit} bytes (LOCALAIK_UPSTREAM_MAX_RESPONSE_BYTES).",
-                reason="upstream_invalid_response",
-            )
-
-    async def _release(self, response: aiohttp.ClientResponse) -> None:
-        """Read the little that follows the last event, so that the connection can serve the next call."""
-        if not self.capabilities.keep_alive:
+    async def _check_status(self, response: Response) -> None:
+        if response.status == 200:
             return
-        rest = 0
         try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                while rest <= _DRAIN_BYTES and (data := await response.content.readany()):
-                    rest += len(data)
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            return  # the answer is complete; only the connection is lost
-        if rest <= _DRAIN_BYTES:
-            response.release()
+            body = await response.read_all(MAX_ERROR_BYTES, self._settings.upstream_idle_timeout_seconds)
+        except LocalaikError:
+            body = b""
+        raise fault_of_answer(response.status, body, response.headers.get("retry-after"))
 
 
-async def _check_status(response: aiohttp.ClientResponse) -> None:
-    if response.status == 200:
-        return
+class AnswerStream:
+    """A running answer: `read()` until it gives nothing, then `close()`; closing earlier stops the engine."""
+
+    def __init__(self, response: Response, settings: Settings) -> None:
+        self._response = response
+        self._idle_seconds = settings.upstream_idle_timeout_seconds
+        self._max_bytes = settings.upstream_max_response_bytes
+        self._received = 0
+        self._reader = StreamReader(settings.upstream_max_event_bytes)
+
+    async def read(self) -> list[EngineNews]:
+        """The news that the next read brings; empty at the clean end of the answer.
+
+        Raises `EngineFault` kinds and `TimedOut` for an answer that breaks off, goes wrong or falls silent.
+        """
+        reader = self._reader
+        while not reader.done:
+            data = await self._response.read(self._idle_seconds)
+            if not data:
+                reader.finish()
+                return []
+            self._received += len(data)
+            if self._max_bytes and self._received > self._max_bytes:
+                raise EngineAnswerInvalid(
+                    f"The engine's answer is longer than {self._max_bytes} bytes "
+                    "(LOCALAIK_UPSTREAM_MAX_RESPONSE_BYTES).",
+                    reason="upstream_invalid_response",
+                )
+            news = reader.feed(data)
+            if news:
+                return news
+        await _drain(self._response)
+        return []
+
+    def close(self) -> None:
+        """Let go of the connection: kept after a complete answer, closed otherwise."""
+        self._response.close()
+
+
+async def _drain(response: Response) -> None:
+    """Read the little that follows the last event, so that the connection can serve the next call."""
     try:
-        body = await response.content.read(MAX_ERROR_BYTES)
-    except aiohttp.ClientError:
-        body = b""
-    raise fault_of_answer(response.status, body, response.headers.get("Retry-After"))
+        await response.read_all(_DRAIN_BYTES, _DRAIN_SECONDS)
+    except LocalaikError:
+        return  # the answer is complete; only the connection is lost
 
 
-def _join(url: URL, path: str) -> URL:
-    """`url` with `path` behind its own path; its query stays."""
-    return url.with_path(f"{url.path.rstrip('/')}/{path}", keep_query=True)
+def _target(url: URL, path: str) -> str:
+    """Path and query of `path` below `url`; the query of `url` stays."""
+    return url.with_path(f"{url.path.rstrip('/')}/{path}", keep_query=True).raw_path_qs
 
 
 def _integer(answer: dict[str, object], name: str) -> int:
@@ -279,11 +257,3 @@ def _integer(answer: dict[str, object], name: str) -> int:
 def _no_answer() -> EngineAnswerInvalid:
     return EngineAnswerInvalid("The engine's answer can't be read.", reason="upstream_invalid_response")
 
-
-def _why(error: Exception) -> str:
-    """What happened to the connection, without the address."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return "the connection was refused"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it closed the connection"
-    return "the connection broke"

@@ -2,22 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-import aiohttp
 from yarl import URL
 
 from localaik.engine.calls import EngineCall, EngineNews, EngineUsage
-from localaik.engine.client import EngineClient
+from localaik.engine.client import AnswerStream, EngineClient
 from localaik.engine.gate import Gate
-from localaik.engine.probe import Capabilities, probe
+from localaik.engine.capabilities import UNKNOWN, Capabilities
+from localaik.engine.probe import probe
 from localaik.errors import EngineUnreachable, LocalaikError, NotServed, Unavailable
 from localaik.settings import Settings
 
-__all__ = ["Engine", "Health", "Source"]
+__all__ = ["Address", "Engine", "EngineStream", "Health", "Source"]
 
 _HEALTH_FRESH_SECONDS: Final = 1.0
 _REMOTE_CONCURRENCY: Final = 32
@@ -39,24 +38,34 @@ class Address:
     base: URL
     root: URL
     headers: Mapping[str, str] = field(default_factory=dict)
+    declared: Capabilities = UNKNOWN
+    """What is known of the engine without asking it."""
 
 
 class Source(Protocol):
     """Where the engine comes from: a supervised child, or a remote server."""
 
-    name: str
-    """`xllamacpp`, `llama-server`, `llama-cpp-python` or `remote`."""
+    @property
+    def name(self) -> str:
+        """`xllamacpp`, `llama-server`, `llama-cpp-python` or `remote`."""
+        ...
 
     async def start(self) -> None:
         """Begin; return without waiting for the model."""
         ...
 
     async def wait_ready(self, seconds: float) -> Address:
-        """The address of a loaded engine. Raises `Unavailable` when the wait is over, `EngineUnreachable` when it is lost."""
+        """The address of a loaded engine. Raises `Unavailable` when the wait is over, `EngineUnreachable` when it is
+        lost.
+        """
         ...
 
     def current(self) -> Address | None:
         """The address of the engine that is up now, or None."""
+        ...
+
+    async def report_lost(self) -> None:
+        """The engine could not be reached: on return `current()` tells whether it is the same one that is up."""
         ...
 
     def describe(self) -> Mapping[str, object]:
@@ -106,7 +115,7 @@ class Engine:
     async def close(self) -> None:
         """Close connections and end the child, if there is one."""
         if self._client is not None:
-            await self._client.close()
+            self._client.close()
         await self._source.stop()
 
     async def ready(self) -> None:
@@ -114,24 +123,26 @@ class Engine:
         if self._client is None or self._source.current() is not self._address:
             await self._connected()
 
-    async def stream(self, call: EngineCall) -> AsyncGenerator[list[EngineNews], None]:
-        """The news of one choice; each list is what one read brought. See `EngineClient.stream`."""
-        async with self._gate.enter():
-            client = await self._connected()
-            begun = False
-            try:
-                async with aclosing(client.stream(call)) as stream:
-                    async for news in stream:
-                        begun = True
-                        yield news
-                return
-            except EngineUnreachable:
-                if begun or not await self._was_replaced(client):
-                    raise
-            # The engine died before it had said anything, and another one runs now.
-            async with aclosing((await self._connected()).stream(call)) as stream:
-                async for news in stream:
-                    yield news
+    async def open(self, call: EngineCall) -> "EngineStream":
+        """Wait for a slot and start one choice on it. Raises what `Gate.acquire` and `EngineClient.open` raise."""
+        await self._gate.acquire()
+        try:
+            return EngineStream(await self._open(call), self._gate)
+        except BaseException:
+            self._gate.release()
+            raise
+
+    async def _open(self, call: EngineCall) -> AnswerStream:
+        client = await self._connected()
+        try:
+            return await client.open(call)
+        except EngineUnreachable:
+            # Nothing was generated. If the engine died, its successor may answer instead.
+            await self._source.report_lost()
+            successor = await self._connected()
+            if successor is client:
+                raise
+            return await successor.open(call)
 
     async def count_tokens(self, call: EngineCall) -> int:
         """The prompt's size in tokens. Raises `NotServed` where the engine can't tell."""
@@ -177,9 +188,9 @@ class Engine:
         return self._client
 
     async def _connect(self, address: Address) -> None:
-        capabilities = await probe(address.base, address.root, address.headers, self._settings)
+        capabilities = await probe(address.base, address.root, address.headers, self._settings, address.declared)
         if self._client is not None:
-            await self._client.close()
+            self._client.close()
         self._client = EngineClient(
             address.base, address.root, address.headers, capabilities, self._settings, cache_prompt=self._cache_prompt
         )
@@ -187,13 +198,6 @@ class Engine:
         self._ready_since = time.time()
         if not self._settings.max_concurrent and capabilities.slots:
             self._gate.resize(capabilities.slots)
-
-    async def _was_replaced(self, client: EngineClient) -> bool:
-        """True once another engine has taken the place of the one that `client` asked."""
-        try:
-            return await self._connected() is not client
-        except LocalaikError:
-            return False
 
     async def _ask_health(self) -> Health:
         details: dict[str, object] = {"engine": {"name": self._source.name, **self._source.describe()}}
@@ -212,3 +216,22 @@ class Engine:
         details["slots"] = capabilities.slots
         details["ready_since"] = int(self._ready_since or time.time())
         return Health(ok=status == 200, reason=f"http_{status}", details=details)
+
+
+class EngineStream:
+    """A running choice and the slot that it holds. `read()` until it gives nothing; always `close()`."""
+
+    def __init__(self, answer: AnswerStream, gate: Gate) -> None:
+        self._answer = answer
+        self._gate: Gate | None = gate
+
+    async def read(self) -> list[EngineNews]:
+        """See `AnswerStream.read`."""
+        return await self._answer.read()
+
+    def close(self) -> None:
+        """Stop the engine's work on it, if any is left, and free the slot."""
+        if self._gate is not None:
+            self._answer.close()
+            self._gate.release()
+            self._gate = None

@@ -5,8 +5,6 @@ Waiting happens here and never inside the engine, because a request that waits t
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from localaik.errors import Unavailable
 
@@ -38,16 +36,11 @@ class Gate:
         self._slots = slots
         self._admit()
 
-    @asynccontextmanager
-    async def enter(self) -> AsyncIterator[None]:
-        """Hold one slot. Raises `Unavailable` when the queue is full or the wait too long; a cancelled wait leaves no trace."""
-        await self._acquire()
-        try:
-            yield
-        finally:
-            self._release()
+    async def acquire(self) -> None:
+        """Take one slot; `release()` must follow.
 
-    async def _acquire(self) -> None:
+        Raises `Unavailable` when the queue is full or the wait too long; a cancelled wait leaves no trace.
+        """
         if self._busy < self._slots:
             self._busy += 1
             return
@@ -60,14 +53,15 @@ class Gate:
                 await place
         except BaseException as error:
             if place.done() and not place.cancelled():
-                self._release()  # admitted in the same moment as it gave up
+                self.release()  # admitted in the same moment as it gave up
             if isinstance(error, TimeoutError):
                 raise Unavailable(
                     "The model was busy for too long (LOCALAIK_QUEUE_TIMEOUT_SECONDS).", reason="queue_timeout"
                 ) from None
             raise
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Give the slot back; whoever waits longest gets it."""
         self._busy -= 1
         self._admit()
 

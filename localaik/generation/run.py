@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
@@ -51,19 +51,20 @@ class Pipeline:
         parts = (capabilities.build, capabilities.model_id, settings.model, settings.ctx_size, settings.seed)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
 
-    async def run(self, request: GenerationRequest) -> AsyncGenerator[list[GenerationEvent], None]:
+    @property
+    def supports_logprobs(self) -> bool:
+        """Log probabilities may be asked for."""
+        return self._engine.capabilities.logprobs
+
+    def run(self, request: GenerationRequest) -> AsyncGenerator[list[GenerationEvent], None]:
         """The events of one request, in the order that `events` describes; each batch is what one read brought.
 
-        Raises `BadRequest` and its kinds, `Unavailable`, `TimedOut`, and `EngineFault`, before or between batches.
-        Closing the iterator frees the engine at once.
+        The iterator raises `BadRequest` and its kinds, `Unavailable`, `TimedOut`, and `EngineFault`, before or between
+        batches. Closing it frees the engine at once.
         """
-        limits = [limit for limit in (request.time_limit, self._settings.request_timeout_seconds) if limit]
         batches = self._run(request)
-        if limits:
-            batches = _within(min(limits), batches)
-        async with aclosing(batches):
-            async for batch in batches:
-                yield batch
+        limits = [limit for limit in (request.time_limit, self._settings.request_timeout_seconds) if limit]
+        return _within(min(limits), batches) if limits else batches
 
     async def count_tokens(self, request: GenerationRequest) -> Usage:
         """The prompt's size as `run` would send it; the completion's counts are 0."""
@@ -81,35 +82,31 @@ class Pipeline:
         await self._engine.ready()
         prompt = await self._prepare(request)
         totals: list[Usage] = []
-        batches = self._one(prompt, 0, totals) if request.n == 1 else self._several(prompt, request.n, totals)
+        batches = self._choice(prompt, 0, totals) if request.n == 1 else self._several(prompt, request.n, totals)
         async with aclosing(batches):
             async for batch in batches:
-                if batch:
-                    yield batch
-        yield [UsageReported(_sum(totals, prompt))]
+                if len(totals) == request.n:  # the last batch: the counts go out with it
+                    batch.append(UsageReported(_sum(totals, prompt)))
+                yield batch
 
-    async def _one(
+    async def _choice(
         self, prompt: _Prompt, index: int, totals: list[Usage]
     ) -> AsyncGenerator[list[GenerationEvent], None]:
-        """The events of one choice."""
-        call = replace(prompt.call, seed=(prompt.call.seed + index) % _SEED_MODULUS)
+        """The events of one choice; its counts are in `totals` before its last batch."""
+        call = prompt.call
+        if index:
+            call = replace(call, seed=(call.seed + index) % _SEED_MODULUS)
         reader = ChoiceReader(index, () if self._engine.capabilities.stop_strings else call.stop)
-        started = False
-        async with aclosing(self._engine.stream(call)) as stream:
-            async for news in stream:
-                if not started:
-                    started = True
-                    yield [_started(index, news, prompt)]
+        with closing(await self._engine.open(call)) as stream:
+            news = await stream.read()
+            yield [_started(index, news, prompt), *reader.read(news)]
+            while not reader.cut and (news := await stream.read()):
                 events = reader.read(news)
                 if events:
                     yield events
-                if reader.cut:
-                    break
-        ending = reader.end()
-        if ending:
-            yield ending
         usage = reader.usage or await self._engine.estimate_usage(call, reader.text(), reader.pieces)
         totals.append(Usage(usage.prompt_tokens, usage.completion_tokens, reasoning_tokens=reader.reasoning_tokens))
+        yield reader.end()
 
     async def _several(
         self, prompt: _Prompt, n: int, totals: list[Usage]
@@ -119,7 +116,7 @@ class Pipeline:
 
         async def pump(index: int) -> None:
             try:
-                async with aclosing(self._one(prompt, index, totals)) as batches:
+                async with aclosing(self._choice(prompt, index, totals)) as batches:
                     async for batch in batches:
                         await queue.put(batch)
             except Exception as error:  # noqa: BLE001 - handed on to the reader of the queue, which raises it

@@ -52,9 +52,14 @@ async def read_body(request: web.BaseRequest, settings: Settings) -> bytes:
     limit = settings.max_body_bytes
     if limit and (request.content_length or 0) > limit:
         raise RequestTooLarge(limit)
+    content = request.content
+    if content.is_eof() and content.exception() is None:
+        whole = content.read_nowait()  # a small body usually comes along with its head: no need to wait, nor for a timer
+        if limit and len(whole) > limit:
+            raise RequestTooLarge(limit)
+        return whole
     pieces: list[bytes] = []
     size = 0
-    content = request.content
     try:
         while True:
             async with asyncio.timeout(settings.body_idle_seconds or None):
@@ -89,11 +94,9 @@ def parse_json(body: bytes, max_depth: int) -> object:
 
 def _is_deeper(value: object, max_depth: int) -> bool:
     level: list[object] = [value]
-    for _ in range(max_depth + 1):
+    for _ in range(max_depth):
         level = [child for item in level for child in _children(item)]
-        if not level:
-            return False
-    return True
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def _children(value: object) -> Iterable[object]:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -24,13 +24,16 @@ _CLIENT_CLOSED_REQUEST: Final = 499  # nginx's word for it; stands in the access
 _log = logging.getLogger(__name__)
 
 
-def create_app(services: Services, protocols: Sequence[Protocol]) -> web.Application:
-    """An application that answers the routes of `protocols`. The caller starts and stops what `services` hold."""
+def create_app(services: Services, protocols: Sequence[Protocol]) -> tuple[web.Application, Callable[[], int]]:
+    """An application that answers the routes of `protocols`, and a function that counts the requests it is answering.
+
+    The last protocol answers for what nobody owns. The caller starts and stops what `services` hold.
+    """
     face = _Face(services, protocols)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", face.handle)
     app.on_response_prepare.append(face.add_headers)
-    return app
+    return app, lambda: face.active
 
 
 class _Face:
@@ -41,6 +44,7 @@ class _Face:
         self._protocols = {protocol.name: protocol for protocol in protocols}
         self._router = Router((protocol.name, route) for protocol in protocols for route in protocol.routes)
         self._default = protocols[-1]
+        self.active = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -49,12 +53,14 @@ class _Face:
         protocol = self._protocols.get(found.protocol, self._default)
         call = Call(request, _new_id(), protocol.name)
         request[CALL] = call
+        self.active += 1
         try:
             response = await self._respond(call, protocol, found, raw_path)
         except asyncio.CancelledError:
-            call.caller_left = True
             self._log(call, raw_path, _CLIENT_CLOSED_REQUEST)
             raise
+        finally:
+            self.active -= 1
         self._log(call, raw_path, _CLIENT_CLOSED_REQUEST if call.caller_left else response.status)
         return response
 

@@ -1,17 +1,185 @@
-"""The life of a server process: engine first, then the port, then requests until a signal or the engine's end."""
+"""The life of a server process: the port, the engine, then requests until a signal or the engine's end."""
 
 import asyncio
+import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from localaik.engine.engine import Engine
-from localaik.engine.start import StartError
-from localaik.models.registry import ModelEntry, Registry
+from localaik.engine.launchers.base import StartError
+from localaik.engine.sources import create_engine
 from localaik.settings import LoadedSettings, Settings
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from localaik.engine.engine import Engine
+
 __all__ = ["Server", "StartError", "serve"]
+
+_BACKLOG: Final = 1024
+_IDLE_CHECK_SECONDS: Final = 0.02
+_log = logging.getLogger(__name__)
+
+
+def serve(loaded: LoadedSettings, *, announce: Callable[[str], None]) -> int:
+    """Serve until SIGINT, SIGTERM or the end of the engine, and return the exit status.
+
+    `announce` is given the banner, line by line, once the port is open. Raises `StartError` for what a person can mend:
+    a port in use, a missing model or engine.
+    """
+    settings = loaded.settings
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    for warning in loaded.warnings:
+        _log.warning("%s", warning)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, announce))
+
+
+async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
+    stop = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows, where Ctrl-C raises KeyboardInterrupt instead
+            loop.add_signal_handler(number, on_signal)
+    server = Server(settings)
+    await server.start()
+    try:
+        for line in server.banner():
+            announce(line)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, server.engine_lost], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        status = server.engine_lost.result() if server.engine_lost.done() else 0
+    finally:
+        await server.stop(hurry)
+    return status
+
+
+class Server:
+    """A server in this process: `start()`, then `url`, then `stop()`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine, self.engine_lost = create_engine(settings)
+        self._runner: web.AppRunner | None = None
+        self._stopping = False
+        self._active: Callable[[], int] = lambda: 0
+        self.url = ""
+        """`http://host:port`, once started."""
+
+    @property
+    def engine(self) -> "Engine":
+        """The engine behind this server."""
+        return self._engine
+
+    async def start(self) -> None:
+        """Open the port and start the engine; return while the model loads. Raises `StartError`."""
+        sockets = _listen(self._settings.host, self._settings.port)
+        try:
+            await self._engine.start()
+            await self._open(sockets)
+        except BaseException:
+            for listening in sockets:
+                listening.close()
+            await self._engine.close()
+            raise
+        host, port = sockets[0].getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
+        """Accept no more, let running requests end within the grace period, then cut them and end the engine.
+
+        The engine goes first: its end is a fault in every stream still open, which the stream's protocol then tells.
+        Setting `hurry` ends the grace period.
+        """
+        self._stopping = True
+        if self._runner is not None:
+            for site in tuple(self._runner.sites):
+                await site.stop()
+            await self._quiet(hurry or asyncio.Event())
+        await self._engine.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def banner(self) -> list[str]:
+        """What a person wants to know once the port is open."""
+        settings = self._settings
+        model = settings.upstream_model if settings.upstream_is_set else settings.model
+        return [
+            f"localaik is listening on {self.url}",
+            f"  model   {model or 'as the upstream has it'} ({self._engine.name})",
+            f"  Gemini  GOOGLE_GEMINI_BASE_URL={self.url}",
+            f"  OpenAI  OPENAI_BASE_URL={self.url}/v1",
+            f"  health  {self.url}/health   (any API key will do)",
+        ]
+
+    async def _open(self, sockets: list[socket.socket]) -> None:
+        # Imported only now: the engine is already loading, in its own process, while these modules do.
+        from aiohttp import web  # noqa: PLC0415
+
+        from localaik.server.assembly import assemble  # noqa: PLC0415
+
+        app, self._active = assemble(self._settings, self._engine, lambda: self._stopping)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=self._settings.keepalive_seconds,
+            shutdown_timeout=1.0,
+        )
+        await self._runner.setup()
+        for listening in sockets:
+            await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
+
+    async def _quiet(self, hurry: asyncio.Event) -> None:
+        """Return when no request runs any more, or the grace period is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.shutdown_grace_seconds):
+                while self._active() and not hurry.is_set():
+                    await asyncio.sleep(_IDLE_CHECK_SECONDS)
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """A listening socket for each address of `host`. Raises `StartError` naming the port where it is taken."""
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise StartError(f"Can't listen on {host!r}: {error.strerror or 'the name is unknown'}.") from None
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(infos):
+            listening = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(listening)
+            if sys.platform != "win32":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+            listening.setblocking(False)
+    except OSError as error:
+        for listening in sockets:
+            listening.close()
+        raise StartError(
+            f"Can't listen on {host} port {port}: {error.strerror}. Choose another port with --port or LOCALAIK_PORT."
+        ) from None
+    return sockets
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 - does not exist on Windows
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,223 @@
+"""The pipeline on an engine that is a script in memory."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import pytest
+
+from localaik.content import Attachment, Image, Text
+from localaik.engine.calls import ChatTurn, EngineCall, EngineChunk, EngineImage, EngineNews, EngineUsage
+from localaik.engine.capabilities import LLAMA_CPP, UNKNOWN, Capabilities
+from localaik.errors import BadRequest, EngineUnreachable, TimedOut
+from localaik.generation.events import Finished, GenerationEvent, Started, TextDelta, Usage, UsageReported
+from localaik.generation.fold import fold
+from localaik.generation.request import EnumText, GenerationRequest, Message, Sampling
+from localaik.generation.run import Pipeline
+from localaik.settings import Settings
+
+VISION = Capabilities(kind="llamacpp", vision=True, stop_strings=True, grammar=True, count_tokens=True)
+
+
+class ScriptedInMemory:
+    """Answers every call with `news(call)`; counts a token per character and 10 per image."""
+
+    def __init__(self, news: Callable[[EngineCall], list[list[EngineNews]]], capabilities: Capabilities) -> None:
+        self._news = news
+        self.capabilities = capabilities
+        self.calls: list[EngineCall] = []
+        self.open_streams = 0
+        self.block = asyncio.Event()
+        self.block.set()
+
+    async def ready(self) -> None:
+        return
+
+    async def open(self, call: EngineCall) -> "Stream":
+        self.calls.append(call)
+        stream = Stream(self, self._news(call))
+        self.open_streams += 1
+        return stream
+
+    async def count_tokens(self, call: EngineCall) -> int:
+        return sum(_cost(turn) for turn in call.turns)
+
+    async def estimate_usage(self, call: EngineCall, text: str, pieces: int) -> EngineUsage:
+        return EngineUsage(await self.count_tokens(call), pieces)
+
+    async def detokenize(self, ids: list[int]) -> str:
+        return "".join(map(chr, ids))
+
+
+class Stream:
+    """News from a list; after the first, each waits for the engine's `block`."""
+
+    def __init__(self, engine: ScriptedInMemory, news: list[list[EngineNews]]) -> None:
+        self._engine = engine
+        self._news = iter(news)
+        self._first = True
+
+    async def read(self) -> list[EngineNews]:
+        if not self._first:
+            await self._engine.block.wait()
+        self._first = False
+        return next(self._news, [])
+
+    def close(self) -> None:
+        self._engine.open_streams -= 1
+
+
+def _cost(turn: ChatTurn) -> int:
+    pieces = [turn.content] if isinstance(turn.content, str) else turn.content
+    return sum(10 if isinstance(piece, EngineImage) else len(piece) for piece in pieces)
+
+
+class Loader:
+    """Every attachment is two pages and a caption."""
+
+    async def load(self, attachments: list[Attachment]) -> list[list[Text | Image]]:
+        page = Image("image/png", "QQ==", document=True)
+        return [[page, page, Text(attachment.field)] for attachment in attachments]
+
+
+def hello(call: EngineCall) -> list[list[EngineNews]]:
+    return [
+        [EngineChunk(prompt_total=5)],
+        ["Hel", "lo"],
+        [EngineChunk(finish="stop"), EngineChunk(usage=EngineUsage(5, 2))],
+    ]
+
+
+def pipeline(
+    news: Callable[[EngineCall], list[list[EngineNews]]] = hello,
+    capabilities: Capabilities = LLAMA_CPP,
+    settings: Settings | None = None,
+) -> tuple[Pipeline, ScriptedInMemory]:
+    engine = ScriptedInMemory(news, capabilities)
+    return Pipeline(engine, settings or Settings(), Loader()), engine  # type: ignore[arg-type]
+
+
+def ask(text: str = "Hi", **fields: object) -> GenerationRequest:
+    return GenerationRequest("m", [Message("user", [Text(text)])], **fields)  # type: ignore[arg-type]
+
+
+async def collect(batches: AsyncGenerator[list[GenerationEvent], None]) -> list[GenerationEvent]:
+    return [event async for batch in batches for event in batch]
+
+
+async def test_the_events_of_one_choice_in_order() -> None:
+    pipe, _ = pipeline()
+    assert await collect(pipe.run(ask())) == [
+        Started(0, 5),
+        TextDelta("Hel"),
+        TextDelta("lo"),
+        Finished("stop"),
+        UsageReported(Usage(5, 2)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seed", "sent"), [(None, 42), (7, 7), (-1, 4_294_967_294), (4_294_967_295, 0), (2**63, 2**63 % 4_294_967_295)]
+)
+async def test_b040_seeds_are_fixed_and_reduced(seed: int | None, sent: int) -> None:
+    pipe, engine = pipeline()
+    await collect(pipe.run(ask(seed=seed)))
+    assert engine.calls[0].seed == sent
+
+
+async def test_only_given_sampling_values_are_sent_and_zero_is_one() -> None:
+    pipe, engine = pipeline()
+    await collect(pipe.run(ask(sampling=Sampling(temperature=0.0, top_k=3))))
+    assert engine.calls[0].sampling == {"temperature": 0.0, "top_k": 3}
+
+
+async def test_empty_stop_strings_are_dropped() -> None:
+    pipe, engine = pipeline()
+    await collect(pipe.run(ask(stop=("", "x"))))
+    assert list(engine.calls[0].stop) == ["x"]
+
+
+async def test_stop_strings_are_cut_here_for_engines_that_can_not_be_trusted_with_them() -> None:
+    pipe, _ = pipeline(capabilities=UNKNOWN)
+    generation = await fold(pipe.run(ask(stop=("lo",))))
+    assert (generation.choices[0].text, generation.choices[0].finish_reason) == ("Hel", "stop")
+    assert generation.usage == Usage(2, 2)
+
+
+async def test_choices_have_their_own_seeds_and_share_the_prompt() -> None:
+    pipe, engine = pipeline(lambda call: [[str(call.seed)], [EngineChunk(finish="stop", usage=EngineUsage(9, 1))]])
+    generation = await fold(pipe.run(ask(n=5, seed=10)))
+    assert [(choice.index, choice.text) for choice in generation.choices] == [(i, str(10 + i)) for i in range(5)]
+    assert generation.usage == Usage(9, 5)
+    assert engine.open_streams == 0
+
+
+async def test_a_fault_of_one_choice_is_the_fault_of_the_request_and_frees_the_others() -> None:
+    def news(call: EngineCall) -> list[list[EngineNews]]:
+        if call.seed == 11:
+            raise EngineUnreachable("gone")
+        return [["a"]] * 100
+
+    pipe, engine = pipeline(news)
+    with pytest.raises(EngineUnreachable):
+        await collect(pipe.run(ask(n=3, seed=10)))
+    assert engine.open_streams == 0
+
+
+@pytest.mark.parametrize("n", [1, 3])
+async def test_b137_closing_the_events_frees_the_engine(n: int) -> None:
+    pipe, engine = pipeline()
+    engine.block.clear()
+    async with aclosing(pipe.run(ask(n=n))) as batches:
+        await anext(batches)
+        assert engine.open_streams >= 1
+    assert engine.open_streams == 0
+
+
+@pytest.mark.parametrize("limit", ["request", "server"])
+async def test_b138_a_time_limit_ends_the_request(limit: str) -> None:
+    settings = Settings(request_timeout_seconds=0.01 if limit == "server" else 0)
+    pipe, engine = pipeline(settings=settings)
+    engine.block.clear()
+    with pytest.raises(TimedOut):
+        await collect(pipe.run(ask(time_limit=0.01 if limit == "request" else None)))
+    assert engine.open_streams == 0
+
+
+async def test_attachments_become_pages_in_their_place_and_are_counted() -> None:
+    pipe, engine = pipeline(capabilities=VISION)
+    request = GenerationRequest("m", [Message("user", [Text("a"), Attachment("f"), Image("image/png", "QQ==")])])
+    events = await collect(pipe.run(request))
+    page = EngineImage("data:image/png;base64,QQ==")
+    assert list(engine.calls[0].turns) == [ChatTurn("user", ["a", page, page, "f", page])]
+    assert events[0] == Started(0, 5, image_tokens=10, document_tokens=20)
+    assert await pipe.count_tokens(request) == Usage(32, 0, image_tokens=10, document_tokens=20)
+
+
+async def test_images_need_a_model_that_sees() -> None:
+    pipe, engine = pipeline()
+    with pytest.raises(BadRequest, match="no images"):
+        await collect(pipe.run(GenerationRequest("m", [Message("user", [Image("image/png", "QQ==")])])))
+    assert engine.calls == []
+
+
+async def test_an_output_format_becomes_a_grammar() -> None:
+    pipe, engine = pipeline()
+    await collect(pipe.run(ask(output=EnumText(("red", "blue")))))
+    grammar = engine.calls[0].grammar
+    assert grammar is not None
+    assert '"red"' in grammar
+
+
+async def test_a_raw_prompt_goes_to_the_engine_as_it_is() -> None:
+    pipe, engine = pipeline()
+    await collect(pipe.run(GenerationRequest("m", prompt="<start_of_turn>x")))
+    assert (engine.calls[0].prompt, list(engine.calls[0].turns)) == ("<start_of_turn>x", [])
+
+
+async def test_the_media_marker_of_the_running_engine_is_neutralised() -> None:
+    pipe, engine = pipeline(capabilities=Capabilities(kind="llamacpp", media_marker="<__media_1__>"))
+    await collect(pipe.run(ask("<__media_1__>")))
+    engine.capabilities = Capabilities(kind="llamacpp", media_marker="<__media_2__>")
+    await collect(pipe.run(ask("<__media_2__>")))
+    assert [call.turns[0].content for call in engine.calls] == ["<\u200b__media_1__>", "<\u200b__media_2__>"]
