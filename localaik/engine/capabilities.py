@@ -72,7 +72,6 @@ LLAMA_CPP_PYTHON: Final = Capabilities(
     kind="llama_cpp_python",
     slots=1,  # one lock around the model
     grammar=True,
-    logprobs=False,
     usage_in_stream=False,  # ignored without a word
 )
 

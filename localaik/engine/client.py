@@ -1,6 +1,6 @@
 """The HTTP client of one engine at one address: always streaming, closed at once when nobody listens any more."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
@@ -11,6 +11,7 @@ from localaik.engine.calls import EngineCall, EngineNews
 from localaik.engine.connection import Pool, Response
 from localaik.engine.faults import MAX_ERROR_BYTES, fault_of_answer
 from localaik.engine.capabilities import Capabilities
+from localaik.engine.upstream import join
 from localaik.engine.wire import StreamReader
 from localaik.errors import (
     EngineAnswerInvalid,
@@ -40,22 +41,27 @@ class EngineClient:
         settings: Settings,
         *,
         cache_prompt: bool,
+        hide: Callable[[str], str] = str,
     ) -> None:
-        """`base` is the URL that ends before `/chat/completions`, `root` the one before `/health` and `/tokenize`."""
+        """`base` is the URL that ends before `/chat/completions`, `root` the one before `/health` and `/tokenize`.
+
+        `hide` takes the credential out of a text, should the engine repeat it in one of its errors.
+        """
+        self._hide = hide
         self.capabilities = capabilities
         self._settings = settings
         self._cache_prompt = cache_prompt
         self._include_usage = True
         self._targets = {
-            "chat": _target(base, "chat/completions"),
-            "completions": _target(base, "completions"),
-            "count": _target(base, "chat/completions/input_tokens"),
-            "models": _target(base, "models"),
-            "completion": _target(root, "completion"),
-            "template": _target(root, "apply-template"),
-            "tokenize": _target(root, "tokenize"),
-            "detokenize": _target(root, "detokenize"),
-            "health": _target(root, "health"),
+            "chat": join(base, "chat/completions").raw_path_qs,
+            "completions": join(base, "completions").raw_path_qs,
+            "count": join(base, "chat/completions/input_tokens").raw_path_qs,
+            "models": join(base, "models").raw_path_qs,
+            "completion": join(root, "completion").raw_path_qs,
+            "template": join(root, "apply-template").raw_path_qs,
+            "tokenize": join(root, "tokenize").raw_path_qs,
+            "detokenize": join(root, "detokenize").raw_path_qs,
+            "health": join(root, "health").raw_path_qs,
         }
         self._headers = {
             "User-Agent": "localaik",
@@ -91,7 +97,7 @@ class EngineClient:
             return len(call.prompt)
         if isinstance(call.prompt, str):
             return len(await self.tokenize(call.prompt))
-        body = count_body(call, capabilities.model_id)
+        body = count_body(call, self._model(call))
         if capabilities.count_tokens:
             return _integer(await self._post("count", body), "input_tokens")
         if capabilities.kind == "llamacpp" and capabilities.apply_template:
@@ -136,12 +142,18 @@ class EngineClient:
         return response.status
 
     def _body(self, call: EngineCall) -> bytes:
-        model = self.capabilities.model_id or call.model
         make = chat_body if call.prompt is None else completion_body
-        body = make(call, self.capabilities, model=model, cache_prompt=self._cache_prompt)
+        body = make(call, self.capabilities, model=self._model(call), cache_prompt=self._cache_prompt)
         if not self._include_usage:
             body.pop("stream_options", None)
         return orjson.dumps(body)
+
+    def _model(self, call: EngineCall) -> str:
+        """The name to ask for: the configured one, else the requested one if the engine lists it, else its first."""
+        capabilities = self.capabilities
+        if not self._settings.upstream_model and call.model in capabilities.model_ids:
+            return call.model
+        return capabilities.model_id or call.model
 
     def _route(self, call: EngineCall) -> str:
         if call.prompt is None:
@@ -159,7 +171,7 @@ class EngineClient:
         except BaseException:
             response.close()
             raise
-        return AnswerStream(response, self._settings)
+        return AnswerStream(response, self._settings, self._hide)
 
     async def _post(self, route: str, body: dict[str, object]) -> dict[str, object]:
         """A call that is answered by one JSON object."""
@@ -192,14 +204,16 @@ class EngineClient:
             body = await response.read_all(MAX_ERROR_BYTES, self._settings.upstream_idle_timeout_seconds)
         except LocalaikError:
             body = b""
-        raise fault_of_answer(response.status, body, response.headers.get("retry-after"))
+        hidden = self._hide(body.decode(errors="replace")).encode()
+        raise fault_of_answer(response.status, hidden, response.headers.get("retry-after"))
 
 
 class AnswerStream:
     """A running answer: `read()` until it gives nothing, then `close()`; closing earlier stops the engine."""
 
-    def __init__(self, response: Response, settings: Settings) -> None:
+    def __init__(self, response: Response, settings: Settings, hide: Callable[[str], str]) -> None:
         self._response = response
+        self._hide = hide
         self._idle_seconds = settings.upstream_idle_timeout_seconds
         self._max_bytes = settings.upstream_max_response_bytes
         self._received = 0
@@ -223,7 +237,10 @@ class AnswerStream:
                     "(LOCALAIK_UPSTREAM_MAX_RESPONSE_BYTES).",
                     reason="upstream_invalid_response",
                 )
-            news = reader.feed(data)
+            try:
+                news = reader.feed(data)
+            except EngineAnswerInvalid as fault:
+                raise EngineAnswerInvalid(self._hide(fault.message), reason=fault.reason) from None
             if news:
                 return news
         await _drain(self._response)
@@ -240,11 +257,6 @@ async def _drain(response: Response) -> None:
         await response.read_all(_DRAIN_BYTES, _DRAIN_SECONDS)
     except LocalaikError:
         return  # the answer is complete; only the connection is lost
-
-
-def _target(url: URL, path: str) -> str:
-    """Path and query of `path` below `url`; the query of `url` stays."""
-    return url.with_path(f"{url.path.rstrip('/')}/{path}", keep_query=True).raw_path_qs
 
 
 def _integer(answer: dict[str, object], name: str) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -40,6 +40,8 @@ class Address:
     headers: Mapping[str, str] = field(default_factory=dict)
     declared: Capabilities = UNKNOWN
     """What is known of the engine without asking it."""
+    hide: Callable[[str], str] = str
+    """Takes the credential out of a text."""
 
 
 class Source(Protocol):
@@ -102,6 +104,10 @@ class Engine:
     def name(self) -> str:
         """What runs the model: `xllamacpp`, `llama-server`, `llama-cpp-python` or `remote`."""
         return self._source.name
+
+    def describe(self) -> Mapping[str, object]:
+        """Name and state of what runs the model, for `/health`; nothing secret."""
+        return {"name": self._source.name, **self._source.describe()}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -192,7 +198,13 @@ class Engine:
         if self._client is not None:
             self._client.close()
         self._client = EngineClient(
-            address.base, address.root, address.headers, capabilities, self._settings, cache_prompt=self._cache_prompt
+            address.base,
+            address.root,
+            address.headers,
+            capabilities,
+            self._settings,
+            cache_prompt=self._cache_prompt,
+            hide=address.hide,
         )
         self._address = address
         self._ready_since = time.time()
@@ -200,7 +212,7 @@ class Engine:
             self._gate.resize(capabilities.slots)
 
     async def _ask_health(self) -> Health:
-        details: dict[str, object] = {"engine": {"name": self._source.name, **self._source.describe()}}
+        details: dict[str, object] = {"engine": self.describe()}
         if self._source.current() is None:
             return Health(ok=False, reason="loading", details=details)
         try:
@@ -215,7 +227,7 @@ class Engine:
         details["context_tokens"] = capabilities.context_tokens
         details["slots"] = capabilities.slots
         details["ready_since"] = int(self._ready_since or time.time())
-        return Health(ok=status == 200, reason=f"http_{status}", details=details)
+        return Health(ok=status == 200, reason="" if status == 200 else f"http_{status}", details=details)
 
 
 class EngineStream:

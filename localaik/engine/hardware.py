@@ -33,9 +33,8 @@ def engine_threads(settings: Settings) -> int:
 
 
 def gpu_layers(settings: Settings) -> int:
-    """Model layers to put on a GPU; `AUTO_GPU_LAYERS` for `auto`. Raises `ValueError` for what is no number."""
-    text = settings.gpu_layers.strip().lower()
-    return AUTO_GPU_LAYERS if text in {"", "auto"} else int(text)
+    """Model layers to put on a GPU; `AUTO_GPU_LAYERS` for `auto`."""
+    return AUTO_GPU_LAYERS if settings.gpu_layers == "auto" else int(settings.gpu_layers)
 
 
 def summary() -> dict[str, object]:

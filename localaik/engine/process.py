@@ -7,7 +7,7 @@ import signal
 import sys
 from collections import deque
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from localaik.engine.launchers.base import Command, StartError
 
@@ -18,6 +18,9 @@ _MAX_LINE_BYTES: Final = 8_192
 _STDOUT: Final = 1
 _STDERR: Final = 2
 _KILL_SECONDS: Final = 3.0
+# llama-server loses a SIGTERM that comes between the installation of its handler and its main loop, and then waits for
+# ever; the second one ends it whatever it does (tools/server/server.cpp).
+_REQUESTS_TO_END: Final = 3
 _OUTPUT_SECONDS: Final = 0.5
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -96,17 +99,17 @@ class EngineProcess(asyncio.SubprocessProtocol):
 
     async def stop(self, patience_seconds: float = _KILL_SECONDS) -> None:
         """Ask the process to end; kill it when it has not within `patience_seconds`. Returns within twice that time."""
-        if self.is_running:
+        for _ in range(_REQUESTS_TO_END):
             with suppress(ProcessLookupError):
                 self._running().terminate()
-            if not await self._ends_within(patience_seconds):
-                self.kill()
-                await self._ends_within(patience_seconds)
+            if await self._ends_within(patience_seconds / _REQUESTS_TO_END):
+                return
+        self.kill()
+        await self._ends_within(patience_seconds)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The process runs."""
-        if isinstance(transport, asyncio.SubprocessTransport):
-            self._transport = transport
+        self._transport = cast("asyncio.SubprocessTransport", transport)  # uvloop's is no subclass
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Output of any size."""

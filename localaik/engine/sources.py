@@ -102,7 +102,7 @@ class RemoteSource:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._address = Address(upstream.base, upstream.root, upstream.headers, UNKNOWN)
+        self._address = Address(upstream.base, upstream.root, upstream.headers, UNKNOWN, upstream.hide)
 
     async def start(self) -> None:
         """Nothing to start."""

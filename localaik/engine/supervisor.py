@@ -75,10 +75,12 @@ class Supervisor:
         *,
         settings: Settings,
         on_state: Callable[[EngineState], None] | None = None,
-        is_idle: Callable[[], bool] = lambda: True,
+        is_idle: Callable[[], bool] = lambda: False,
         clock: Clock | None = None,
     ) -> None:
-        """`on_state` is told of every change. `is_idle` tells whether no request runs: only then health is checked."""
+        """`on_state` is told of every change. `is_idle` tells whether no request runs: only then a silent engine is
+        taken for a dead one, since a busy one may have no time to answer.
+        """
         self._launcher = launcher
         self._spec = spec
         self._health_seconds = settings.health_timeout_seconds

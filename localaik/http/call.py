@@ -1,11 +1,19 @@
 """One HTTP exchange: what a handler is given, and what the access line is made of."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Final
 
 from aiohttp import web
 
 __all__ = ["Call"]
+
+_MAX_IGNORED: Final = 20
+
+
+def _no_headers(_call: "Call") -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(slots=True)
@@ -28,6 +36,8 @@ class Call:
     model: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    protocol_headers: Callable[["Call"], Mapping[str, str]] = _no_headers
+    """Headers of every answer of this protocol."""
     failure: Exception | None = None
     """What cut a stream short after its status was sent; for the access line."""
     caller_left: bool = False
@@ -35,6 +45,18 @@ class Call:
     first_token: float | None = None
     """`time.perf_counter()` at the first event of the engine."""
 
+    def answer_headers(self) -> dict[str, str]:
+        """Headers of every answer to this call, streams and errors included; asked for right before they are sent."""
+        headers = {"x-request-id": self.request_id, **self.protocol_headers(self)}
+        if self.ignored:
+            headers["x-localaik-ignored"] = ", ".join(dict.fromkeys(map(_header_safe, self.ignored[:_MAX_IGNORED])))
+        return headers
+
     def elapsed_ms(self) -> float:
         """Milliseconds since arrival."""
         return (perf_counter() - self.started) * 1000
+
+
+def _header_safe(path: str) -> str:
+    """A field's path without what a header, or a list in a header, can't hold."""
+    return "".join(char if char.isascii() and char.isprintable() and char != "," else "?" for char in path)

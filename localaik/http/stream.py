@@ -47,7 +47,7 @@ async def stream_events(
     """
     async with aclosing(batches):
         first = await anext(batches, None)
-        response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
+        response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {}), **call.answer_headers()})
         await response.prepare(call.request)
         silence = _Silence(response, ping, ping_seconds)
         try:

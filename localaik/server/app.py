@@ -1,10 +1,10 @@
-"""The application: one catch-all handler that routes, calls, turns faults into answers and writes the access line."""
+"""The one handler of all requests: it routes, calls, turns faults into answers and writes the access line."""
 
 import asyncio
 import logging
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -15,44 +15,30 @@ from localaik.protocols.contract import Protocol, Route, Services
 from localaik.server.access import log_access
 from localaik.server.routing import Match, Router, Unrouted
 
-__all__ = ["CALL", "create_app"]
+__all__ = ["Face"]
 
-CALL: Final = web.RequestKey("call", Call)
-
-_MAX_IGNORED: Final = 20
 _CLIENT_CLOSED_REQUEST: Final = 499  # nginx's word for it; stands in the access log only
 _log = logging.getLogger(__name__)
 
 
-def create_app(services: Services, protocols: Sequence[Protocol]) -> tuple[web.Application, Callable[[], int]]:
-    """An application that answers the routes of `protocols`, and a function that counts the requests it is answering.
-
-    The last protocol answers for what nobody owns. The caller starts and stops what `services` hold.
-    """
-    face = _Face(services, protocols)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", face.handle)
-    app.on_response_prepare.append(face.add_headers)
-    return app, lambda: face.active
-
-
-class _Face:
-    """Everything between aiohttp and the handlers."""
+class Face:
+    """Everything between aiohttp and the handlers: `handle` answers every request, whatever happens."""
 
     def __init__(self, services: Services, protocols: Sequence[Protocol]) -> None:
+        """The last protocol answers for what nobody owns. The caller starts and stops what `services` hold."""
         self._services = services
         self._protocols = {protocol.name: protocol for protocol in protocols}
         self._router = Router((protocol.name, route) for protocol in protocols for route in protocol.routes)
         self._default = protocols[-1]
         self.active = 0
+        """Requests that are being answered."""
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, whatever happens."""
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
         raw_path, _, _ = request.raw_path.partition("?")
         found = self._router.find(request.method, raw_path, request.headers, request.query)
         protocol = self._protocols.get(found.protocol, self._default)
-        call = Call(request, _new_id(), protocol.name)
-        request[CALL] = call
+        call = Call(request, _new_id(), protocol.name, protocol_headers=protocol.headers)
         self.active += 1
         try:
             response = await self._respond(call, protocol, found, raw_path)
@@ -61,20 +47,10 @@ class _Face:
             raise
         finally:
             self.active -= 1
+        if not response.prepared:
+            response.headers.update(call.answer_headers())
         self._log(call, raw_path, _CLIENT_CLOSED_REQUEST if call.caller_left else response.status)
         return response
-
-    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Headers of every answer, streams and errors included; runs right before the status is sent."""
-        call = request.get(CALL)
-        if call is None:
-            return
-        headers = response.headers
-        headers["x-request-id"] = call.request_id
-        for name, value in self._protocols[call.protocol].headers(call).items():
-            headers[name] = value
-        if call.ignored:
-            headers["x-localaik-ignored"] = ", ".join(_header_safe(call.ignored[:_MAX_IGNORED]))
 
     async def _respond(
         self, call: Call, protocol: Protocol, found: Match[Route] | Unrouted, raw_path: str
@@ -108,10 +84,3 @@ def _refusal(found: Unrouted, method: str, raw_path: str) -> LocalaikError:
 def _new_id() -> str:
     return "req_" + urlsafe_b64encode(os.urandom(18)).decode()
 
-
-def _header_safe(paths: Sequence[str]) -> Mapping[str, None]:
-    """The paths without what a header can't hold, each once, in order."""
-    return dict.fromkeys(
-        "".join(char if char.isascii() and char.isprintable() and char != "," else "?" for char in path)
-        for path in paths
-    )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from localaik.engine.engine import Engine
+    from localaik.media.loader import MediaLoader
+    from localaik.server.app import Face
 
 __all__ = ["Server", "StartError", "serve"]
 
@@ -57,9 +59,8 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
     try:
         for line in server.banner():
             announce(line)
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopping, server.engine_lost], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        server.engine_lost.add_done_callback(lambda _: stop.set())
+        await stop.wait()
         status = server.engine_lost.result() if server.engine_lost.done() else 0
     finally:
         await server.stop(hurry)
@@ -72,9 +73,10 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._engine, self.engine_lost = create_engine(settings)
-        self._runner: web.AppRunner | None = None
+        self._runner: web.ServerRunner | None = None
+        self._face: Face | None = None
+        self._loader: MediaLoader | None = None
         self._stopping = False
-        self._active: Callable[[], int] = lambda: 0
         self.url = ""
         """`http://host:port`, once started."""
 
@@ -111,6 +113,8 @@ class Server:
         await self._engine.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._loader is not None:
+            await self._loader.close()
 
     def banner(self) -> list[str]:
         """What a person wants to know once the port is open."""
@@ -130,14 +134,15 @@ class Server:
 
         from localaik.server.assembly import assemble  # noqa: PLC0415
 
-        app, self._active = assemble(self._settings, self._engine, lambda: self._stopping)
-        self._runner = web.AppRunner(
-            app,
+        self._face, self._loader = assemble(self._settings, self._engine, lambda: self._stopping)
+        # The low-level server: its requests all reach our own routing, as they were sent.
+        served = web.Server(
+            self._face.handle,
             access_log=None,
             handler_cancellation=True,
             keepalive_timeout=self._settings.keepalive_seconds,
-            shutdown_timeout=1.0,
         )
+        self._runner = web.ServerRunner(served, shutdown_timeout=1.0)
         await self._runner.setup()
         for listening in sockets:
             await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
@@ -146,7 +151,7 @@ class Server:
         """Return when no request runs any more, or the grace period is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.shutdown_grace_seconds):
-                while self._active() and not hurry.is_set():
+                while self._face is not None and self._face.active and not hurry.is_set():
                     await asyncio.sleep(_IDLE_CHECK_SECONDS)
 
 

@@ -1,1 +1,1 @@
-"""Makes the models that ship with localaik: text, vision projector and embedding, from data that this package generates."""
+"""Makes the models that ship with localaik (text, vision, embedding) from data that this package generates."""

@@ -54,12 +54,19 @@ class VisionShape:
 
 @dataclass(frozen=True)
 class EmbeddingShape:
-    """A gemma-embedding encoder with one attention head; `width` is the length of the vectors it gives."""
+    """A gemma-embedding encoder with one attention head; `width` is the length of the vectors it gives.
+
+    Every second block is global. Both kinds must occur: llama.cpp allocates the mask of a kind only if a block uses it,
+    and fills both. `gains` holds one number per block: how strongly its attention is added.
+    """
 
     vocabulary: int
     width: int
     head_width: int
     feed_forward: int
+    window: int
+    pattern: int
+    gains: tuple[float, ...]
     context: int
 
 
@@ -67,14 +74,23 @@ VOCABULARY_SIZE = 1536
 
 TEXT = TextShape(
     vocabulary=VOCABULARY_SIZE,
-    width=160,
-    blocks=5,
-    heads=5,
+    width=128,
+    blocks=4,
+    heads=4,
     head_width=32,
-    feed_forward=320,
+    feed_forward=256,
     window=512,
     pattern=2,
     context=8192,
 )
 VISION = VisionShape(image=112, patch=14, width=96, blocks=3, heads=3, feed_forward=192, pooling=2)
-EMBEDDING = EmbeddingShape(vocabulary=VOCABULARY_SIZE, width=768, head_width=256, feed_forward=32, context=2048)
+EMBEDDING = EmbeddingShape(
+    vocabulary=VOCABULARY_SIZE,
+    width=768,
+    head_width=256,
+    feed_forward=32,
+    window=512,
+    pattern=2,
+    gains=(0.25, 1.0),
+    context=2048,
+)

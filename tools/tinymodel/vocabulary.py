@@ -1,8 +1,8 @@
 """The vocabulary of the embedded models, and the engine's tokenizer algorithm in Python.
 
-Pieces follow SentencePiece with byte fallback: control tokens, one piece per byte, single ASCII characters, and merges learned from
-`words.txt`. Merges stay inside runs of ASCII letters, so the space mark, digits and punctuation are always pieces of their own, and a
-copied word has the same pieces wherever it stands.
+Pieces follow SentencePiece with byte fallback: control tokens, one piece per byte, single ASCII characters, and merges
+learned from `words.txt`. Merges stay inside runs of ASCII letters, so the space mark, digits and punctuation are always
+pieces of their own, and a copied word has the same pieces wherever it stands.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 __all__ = ["CONTROL", "SPACE", "Vocabulary", "build_vocabulary", "load_words"]
@@ -75,7 +76,10 @@ class Vocabulary:
         return self._ids[piece]
 
     def encode(self, text: str) -> list[int]:
-        """Tokenize plain text; control tokens in it are treated as ordinary characters. Same ids as llama.cpp's SPM tokenizer."""
+        """Tokenize plain text, in which control tokens are ordinary characters.
+
+        Same ids as llama.cpp's SPM tokenizer.
+        """
         tokens: list[int] = []
         for run in _RUNS.findall(text):
             known = self._cache.get(run)
@@ -117,27 +121,37 @@ def _word_counts() -> Counter[str]:
 
 
 def _learn_merges(limit: int) -> list[str]:
-    """Byte-pair merges over the word list, best first; ties are broken by the text of the pair, so the result is fixed."""
+    """Byte-pair merges over the word list, best first.
+
+    Ties are broken by the text of the pair, so the result is fixed.
+    """
     words = [(list(word), count) for word, count in sorted(_word_counts().items())]
-    merges: list[str] = []
+    pairs: Counter[tuple[str, str]] = Counter()
+    for symbols, count in words:
+        for pair in pairwise(symbols):
+            pairs[pair] += count
+    merges: dict[str, None] = {}
     while len(merges) < limit:
-        pairs: Counter[tuple[str, str]] = Counter()
-        for symbols, count in words:
-            for pair in zip(symbols, symbols[1:], strict=False):
-                pairs[pair] += count
-        if not pairs:
-            raise ValueError(f"the word list gives {len(merges)} merges, {limit} were asked for")
         left, right = max(pairs, key=lambda pair: (pairs[pair], pair))
-        merged = left + right
-        if merged not in merges:
-            merges.append(merged)
-        for symbols, _ in words:
-            index = 0
-            while index < len(symbols) - 1:
-                if symbols[index] == left and symbols[index + 1] == right:
-                    symbols[index : index + 2] = [merged]
-                index += 1
-    return merges
+        if not pairs[left, right]:
+            raise ValueError(f"the word list gives {len(merges)} merges, {limit} were asked for")
+        merges[left + right] = None
+        for symbols, count in words:
+            if (left, right) in pairwise(symbols):
+                for pair in pairwise(symbols):
+                    pairs[pair] -= count
+                _merge(symbols, left, right)
+                for pair in pairwise(symbols):
+                    pairs[pair] += count
+    return list(merges)
+
+
+def _merge(symbols: list[str], left: str, right: str) -> None:
+    index = 0
+    while index < len(symbols) - 1:
+        if symbols[index] == left and symbols[index + 1] == right:
+            symbols[index : index + 2] = [left + right]
+        index += 1
 
 
 @cache

@@ -1,4 +1,7 @@
-"""Starting weights, named and shaped as in the GGUF files (numpy order: output first). Norm weights hold 1 + w already."""
+"""Starting weights, named and shaped as in the GGUF files.
+
+Shapes are in numpy order, output first. Norm weights hold 1 + w already.
+"""
 
 from __future__ import annotations
 

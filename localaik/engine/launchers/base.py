@@ -14,7 +14,6 @@ from localaik.settings import Settings
 __all__ = ["Command", "EngineSpec", "Launcher", "StartError", "child_environment"]
 
 _GGUF_MAGIC: Final = b"GGUF"
-_TINY_SLOTS: Final = 4
 # llama.cpp takes options (LLAMA_ARG_*), an API key, a media marker and a port (AIP_*) from the environment, which would
 # undo what we ask for; our own variables hold credentials that are none of the engine's business.
 _DROPPED_PREFIXES: Final = ("LLAMA_", "AIP_", "LOCALAIK_", "LK_")
@@ -66,12 +65,12 @@ class EngineSpec:
             mmproj=_projector(settings, tiny=tiny),
             alias=settings.model_id or (settings.model if path is None else path.stem),
             ctx_size=settings.ctx_size,
-            slots=settings.parallel or (_TINY_SLOTS if tiny else 1),
+            slots=settings.slots,
             threads=threads,
             threads_batch=settings.threads_batch or threads,
             batch_size=settings.batch_size,
             ubatch_size=settings.ubatch_size,
-            gpu_layers=_gpu_layers(settings),
+            gpu_layers=gpu_layers(settings),
             flash_attn=settings.flash_attn,
             cont_batching=settings.cont_batching,
             mlock=settings.mlock,
@@ -154,12 +153,3 @@ def _checked(path: Path, what: str, setting: str, *, embedded: bool = False) -> 
     if magic != _GGUF_MAGIC:
         raise StartError(f"The {what} file {path} is no GGUF file. {remedy}")
     return path.absolute()
-
-
-def _gpu_layers(settings: Settings) -> int:
-    try:
-        return gpu_layers(settings)
-    except ValueError:
-        raise StartError(
-            f"LOCALAIK_GPU_LAYERS must be a number or `auto`, not {settings.gpu_layers!r}.", status=2
-        ) from None

@@ -70,7 +70,7 @@ class LlamaServer:
         return LLAMA_CPP
 
     def _binary(self) -> str:
-        found = shutil.which(Path(self._path).expanduser()) if self._path else shutil.which("llama-server")
+        found = shutil.which(str(Path(self._path).expanduser())) if self._path else shutil.which("llama-server")
         if found is None:
             where = f"{self._path} is no program" if self._path else "it is not in PATH"
             raise StartError(

@@ -1,0 +1,5 @@
+"""`python -m localaik` is `localaik`."""
+
+from localaik.cli.main import main
+
+main()

@@ -1,0 +1,243 @@
+"""From a chat request to what is asked of the model. Pure: no I/O.
+
+A field without effect is named in `Decoded.ignored`; a field that this API does not know travels on to the engine.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from localaik.engine.bodies import OWNED_FIELDS
+from localaik.errors import BadRequest
+from localaik.generation.request import AnyJson, GenerationRequest, JsonMatching, OutputFormat, Sampling
+from localaik.protocols.openai import types
+from localaik.protocols.openai.messages import NO_CALLS, decode_messages
+from localaik.protocols.openai.reading import Findings, too_long
+
+__all__ = [
+    "Answering",
+    "Decoded",
+    "decode_chat",
+    "engine_fields",
+    "logit_bias",
+    "stop_strings",
+    "stream_answering",
+    "token_limit",
+]
+
+SCHEMA_FIELD: Final = "response_format.json_schema.schema"
+_MAX_TOKEN_ID: Final = 2**31 - 1  # the engine's token ids and counts are signed 32 bit
+
+_WITHOUT_EFFECT: Final = frozenset(
+    {
+        "audio",
+        "metadata",
+        "moderation",
+        "parallel_tool_calls",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
+"""Known fields that change nothing here."""
+
+_CALL_FIELDS: Final = ("tools", "functions")
+_CHOICE_FIELDS: Final = ("tool_choice", "function_call")
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What the writers of an answer need of its request."""
+
+    model: str
+    """The name that the answer repeats."""
+    logprobs: int | None = None
+    """Alternatives that each token is told with; None where log probabilities were not asked for."""
+    include_usage: bool = False
+    obfuscate: bool = False
+    """Pad the chunks of a stream, so that their sizes tell little of what is in them."""
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A chat request, translated."""
+
+    generation: GenerationRequest
+    answering: Answering
+    stream: bool
+    ignored: list[str]
+    """Paths of fields without effect."""
+    format_name: str | None = None
+    """The caller's name for the schema of the answer."""
+
+
+def decode_chat(request: types.ChatRequest, *, default_model: str, max_messages: int, strict: bool) -> Decoded:
+    """Translate a request; `max_messages` 0 is no limit, `strict` refuses unknown fields. Raises `BadRequest`."""
+    findings = Findings(strict)
+    if max_messages and len(request.messages) > max_messages:
+        raise too_long("messages", max_messages, len(request.messages))
+    given = request.model_fields_set
+    if not _WITHOUT_EFFECT.isdisjoint(given):
+        names = sorted(_WITHOUT_EFFECT & given)
+        findings.ignored += [name for name in names if getattr(request, name) not in (None, False)]
+    if not given.isdisjoint((*_CALL_FIELDS, *_CHOICE_FIELDS)):
+        _check_calls(request, findings)
+    if request.modalities and "audio" in request.modalities:
+        raise BadRequest(
+            "Invalid value: 'audio'. The model behind this server writes text only.",
+            field="modalities",
+            reason="unsupported_value",
+        )
+    model = request.model or default_model
+    output = _output(request.response_format, findings)
+    generation = GenerationRequest(
+        model,
+        decode_messages(request.messages, findings),
+        sampling=Sampling(
+            temperature=request.temperature,
+            top_p=request.top_p,
+            presence_penalty=request.presence_penalty,
+            frequency_penalty=request.frequency_penalty,
+        ),
+        max_tokens=token_limit(request.max_completion_tokens or request.max_tokens),
+        stop=stop_strings(request.stop),
+        seed=request.seed,
+        n=request.n or 1,
+        logprobs=_logprobs(request),
+        output=output,
+        reasoning_effort=request.reasoning_effort,
+    )
+    if request.logit_bias:
+        generation.logit_bias = logit_bias(request.logit_bias, findings)
+    if request.model_extra:
+        generation.extra = engine_fields(request.model_extra, findings, constrained=output is not None)
+    answering = stream_answering(request.stream_options, model, generation.logprobs, findings)
+    schema_format = request.response_format if isinstance(request.response_format, types.JsonSchemaFormat) else None
+    return Decoded(
+        generation,
+        answering,
+        bool(request.stream),
+        findings.ignored,
+        schema_format.json_schema.name if schema_format is not None else None,
+    )
+
+
+def stop_strings(stop: str | Sequence[str] | None) -> tuple[str, ...]:
+    """`stop` as a tuple; an empty string would end every answer at once, so it says nothing."""
+    if not stop:
+        return ()
+    return (stop,) if isinstance(stop, str) else tuple(text for text in stop if text)
+
+
+def token_limit(limit: int | None) -> int | None:
+    """The limit as the engine can hold it; more than any context is no limit anyway."""
+    return None if limit is None else min(limit, _MAX_TOKEN_ID)
+
+
+def logit_bias(biases: Mapping[str, float], findings: Findings) -> dict[int, float]:
+    """Token id -> bias. Keys that can be no id of a token are without effect."""
+    result: dict[int, float] = {}
+    for key, bias in biases.items():
+        if key.isascii() and key.isdigit() and len(key) <= 10 and int(key) <= _MAX_TOKEN_ID:
+            result[int(key)] = bias
+        else:
+            findings.ignored.append(f"logit_bias.{key}")
+    return result
+
+
+def engine_fields(extra: Mapping[str, object], findings: Findings, *, constrained: bool) -> dict[str, object]:
+    """The fields that are not this API's and travel on. `constrained`: the answer has a form that the request named."""
+    result: dict[str, object] = {}
+    for name, value in extra.items():
+        if value is None:
+            continue
+        if findings.strict or name in OWNED_FIELDS:
+            _refuse_schema(name)
+            findings.unknown(name)
+        elif name == "grammar" and constrained:
+            raise BadRequest(
+                "Mutually exclusive parameters: 'grammar' and 'response_format'.",
+                field="grammar",
+                reason="mutually_exclusive_parameters",
+            )
+        else:
+            result[name] = value
+    return result
+
+
+def stream_answering(
+    options: types.StreamOptions | None, model: str, logprobs: int | None, findings: Findings
+) -> Answering:
+    """What the writers need, from the options of the stream."""
+    if options is None:
+        return Answering(model, logprobs)
+    if options.model_extra:
+        findings.unknown_in(options, "stream_options")
+    return Answering(model, logprobs, bool(options.include_usage), bool(options.include_obfuscation))
+
+
+def _refuse_schema(name: str) -> None:
+    """llama.cpp's own field for a schema: an answer without its form would be a worse surprise than a refusal."""
+    if name == "json_schema":
+        raise BadRequest(
+            "'json_schema' is not supported at the top of a request. Use 'response_format' of chat completions.",
+            field=name,
+            reason="unsupported_parameter",
+        )
+
+
+def _check_calls(request: types.ChatRequest, findings: Findings) -> None:
+    """Refuse what asks for function calls; `none` asks for none, whatever is declared."""
+    for declared, choice in zip(_CALL_FIELDS, _CHOICE_FIELDS, strict=True):
+        chosen = getattr(request, choice)
+        if getattr(request, declared):
+            if chosen != "none":
+                raise BadRequest(
+                    f"'{declared}' is not supported. {NO_CALLS}", field=declared, reason="unsupported_parameter"
+                )
+            findings.ignored.append(declared)
+        elif chosen not in (None, "none", "auto"):
+            raise BadRequest(
+                f"'{choice}' is only allowed when '{declared}' are specified. {NO_CALLS}",
+                field=choice,
+                reason="unsupported_parameter",
+            )
+
+
+def _logprobs(request: types.ChatRequest) -> int | None:
+    if request.logprobs:
+        return request.top_logprobs or 0
+    if request.top_logprobs is not None:
+        raise BadRequest(
+            "Invalid value for 'top_logprobs': it is only allowed when 'logprobs' is true.",
+            field="top_logprobs",
+            reason="invalid_value",
+        )
+    return None
+
+
+def _output(
+    wanted: types.TextFormat | types.JsonObjectFormat | types.JsonSchemaFormat | None, findings: Findings
+) -> OutputFormat | None:
+    if wanted is None:
+        return None
+    if wanted.model_extra:
+        findings.unknown_in(wanted, "response_format")
+    if isinstance(wanted, types.TextFormat):
+        return None
+    if isinstance(wanted, types.JsonObjectFormat):
+        return AnyJson(object_only=True)
+    named = wanted.json_schema
+    if named.model_extra:
+        findings.unknown_in(named, "response_format.json_schema")
+    if named.json_schema is None:
+        return AnyJson(object_only=True)
+    return JsonMatching(named.json_schema, SCHEMA_FIELD)

@@ -1,0 +1,139 @@
+"""From a complete generation to the bytes of an answer. Pure: no I/O.
+
+Every key that the API's description requires is written, also where its value is null.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from localaik.generation.events import FinishReason, TokenLogprob, Usage
+from localaik.generation.fold import Choice, Generation
+from localaik.models.registry import ModelEntry
+from localaik.protocols.openai.decode import Answering
+
+__all__ = [
+    "FINISH_REASONS",
+    "SERVICE_TIER",
+    "Identity",
+    "Object",
+    "encode_chat",
+    "json_line",
+    "logprob_number",
+    "logprobs_object",
+    "model_list",
+    "model_object",
+    "usage_object",
+]
+
+Object = dict[str, object]
+
+SERVICE_TIER: Final = "default"
+FINISH_REASONS: Final[Mapping[FinishReason, str]] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "other": "stop",
+}
+_LEAST_LOGPROB: Final = -9999.0  # what the API tells for tokens that are all but impossible
+_LINE_ENDS: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What all parts of one answer repeat."""
+
+    id: str
+    created: int
+    """Unix seconds."""
+    fingerprint: str
+    """Ten hexadecimal digits of the engine's build, model and settings."""
+
+
+def encode_chat(generation: Generation, answering: Answering, identity: Identity) -> bytes:
+    """A `chat.completion`."""
+    return orjson.dumps(
+        {
+            "id": identity.id,
+            "object": "chat.completion",
+            "created": identity.created,
+            "model": answering.model,
+            "choices": [_choice(choice, answering.logprobs) for choice in generation.choices],
+            "usage": usage_object(generation.usage),
+            "service_tier": SERVICE_TIER,
+            "system_fingerprint": f"fp_{identity.fingerprint}",
+        }
+    )
+
+
+def usage_object(usage: Usage) -> Object:
+    """Token counts. What an engine's cache held is left out: it would make equal requests differ."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def logprobs_object(tokens: Sequence[TokenLogprob], alternatives: int) -> Object:
+    """Log probabilities of text, each token with exactly `alternatives` others where the engine told so many."""
+    return {"content": [_token(token, alternatives) for token in tokens], "refusal": None}
+
+
+def logprob_number(logprob: float) -> float:
+    """A log probability that JSON can hold."""
+    return max(_LEAST_LOGPROB, logprob)
+
+
+def model_object(name: str, entry: ModelEntry) -> Object:
+    """A `model` under the name that was asked for."""
+    return {"id": name, "object": "model", "created": entry.created, "owned_by": entry.owner}
+
+
+def model_list(entries: Sequence[ModelEntry]) -> Object:
+    """All listed models."""
+    return {"object": "list", "data": [model_object(entry.id, entry) for entry in entries]}
+
+
+def json_line(payload: object) -> bytes:
+    """JSON on one line, also for readers to whom U+0085, U+2028 and U+2029 end a line."""
+    data = orjson.dumps(payload)
+    if data.isascii():
+        return data
+    for char, escape in _LINE_ENDS:
+        if char in data:
+            data = data.replace(char, escape)
+    return data
+
+
+def _choice(choice: Choice, alternatives: int | None) -> Object:
+    message: Object = {"role": "assistant", "content": choice.text, "refusal": None, "annotations": []}
+    if choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
+    return {
+        "index": choice.index,
+        "message": message,
+        "logprobs": None if alternatives is None else logprobs_object(choice.logprobs, alternatives),
+        "finish_reason": FINISH_REASONS[choice.finish_reason],
+    }
+
+
+def _token(token: TokenLogprob, alternatives: int) -> Object:
+    return {
+        "token": token.token,
+        "logprob": logprob_number(token.logprob),
+        "bytes": token.bytes,
+        "top_logprobs": [
+            {"token": other.token, "logprob": logprob_number(other.logprob), "bytes": other.bytes}
+            for other in token.top[:alternatives]
+        ],
+    }
