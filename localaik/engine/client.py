@@ -8,9 +8,9 @@ from yarl import URL
 
 from localaik.engine.bodies import chat_body, completion_body, count_body
 from localaik.engine.calls import EngineCall, EngineNews
+from localaik.engine.capabilities import Capabilities
 from localaik.engine.connection import Pool, Response
 from localaik.engine.faults import MAX_ERROR_BYTES, fault_of_answer
-from localaik.engine.capabilities import Capabilities
 from localaik.engine.upstream import join
 from localaik.engine.wire import StreamReader
 from localaik.errors import (
@@ -91,7 +91,7 @@ class EngineClient:
             return await self._open_once(call)
 
     async def count_tokens(self, call: EngineCall) -> int:
-        """The prompt's size in tokens, by the first way that the engine offers. Raises `NotServed` where it has none."""
+        """The prompt's size in tokens, by the first way that the engine offers. Raises `NotServed` if there is none."""
         capabilities = self.capabilities
         if isinstance(call.prompt, list):
             return len(call.prompt)
@@ -268,4 +268,3 @@ def _integer(answer: dict[str, object], name: str) -> int:
 
 def _no_answer() -> EngineAnswerInvalid:
     return EngineAnswerInvalid("The engine's answer can't be read.", reason="upstream_invalid_response")
-

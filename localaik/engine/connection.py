@@ -1,7 +1,8 @@
-"""A small HTTP/1.1 client for engines: a pool of connections, streamed answers, and as little work per request as possible.
+"""A small HTTP/1.1 client for engines: pooled connections, streamed answers, as little work per request as possible.
 
-aiohttp's client costs more CPU per request than all the rest of a relayed call (`docs/performance.md`), most of it for what an
-engine never needs: cookies, redirects, proxies, compression, tracing. Parsing is httptools', sockets and TLS are asyncio's.
+aiohttp's client costs about as much CPU per request as its server does (`docs/performance.md`), most of it for what an
+engine never needs: cookies, redirects, proxies, compression, tracing. Parsing is httptools', sockets and TLS are
+asyncio's.
 """
 
 import asyncio
@@ -129,7 +130,7 @@ class Pool:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, one request at a time. One timer serves all waits: it is armed lazily and looks at the deadline."""
+    """One connection, one request at a time. One timer serves all waits: armed rarely, it looks at the deadline."""
 
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
@@ -246,7 +247,7 @@ class _Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -289,4 +290,3 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._complete = True
         self._may_stay_open = self._parser.should_keep_alive()  # the parser knows it in this moment only
-

@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from yarl import URL
 
 from localaik.engine.calls import EngineCall, EngineNews, EngineUsage
+from localaik.engine.capabilities import UNKNOWN, Capabilities
 from localaik.engine.client import AnswerStream, EngineClient
 from localaik.engine.gate import Gate
-from localaik.engine.capabilities import UNKNOWN, Capabilities
 from localaik.engine.probe import probe
 from localaik.errors import EngineUnreachable, LocalaikError, NotServed, Unavailable
 from localaik.settings import Settings
@@ -95,6 +96,7 @@ class Engine:
         self._client: EngineClient | None = None
         self._address: Address | None = None
         self._connecting = asyncio.Lock()
+        self._warming: asyncio.Task[None] | None = None
         self._ready_since: float | None = None
         self._health = Health(ok=False, reason="loading")
         self._health_at = float("-inf")
@@ -117,9 +119,13 @@ class Engine:
     async def start(self) -> None:
         """Start the source; the model loads meanwhile."""
         await self._source.start()
+        self._warming = asyncio.create_task(self._warm_up())
 
     async def close(self) -> None:
         """Close connections and end the child, if there is one."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         if self._client is not None:
             self._client.close()
         await self._source.stop()
@@ -192,6 +198,11 @@ class Engine:
         if self._client is None:
             raise Unavailable("The model is still loading.", reason="loading")
         return self._client
+
+    async def _warm_up(self) -> None:
+        """Connect as soon as the engine is up, so that the first request need not ask what it can do."""
+        with suppress(LocalaikError):  # the first request, or a health check, tries again and tells
+            await self._connected()
 
     async def _connect(self, address: Address) -> None:
         capabilities = await probe(address.base, address.root, address.headers, self._settings, address.declared)

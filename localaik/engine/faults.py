@@ -44,7 +44,7 @@ def unreachable(what: str, *, reason: str = "upstream_unreachable") -> EngineUnr
 
 
 def clean_message(message: str) -> str:
-    """A message that may be shown: no control characters, credentials or file system paths, at most 2,000 characters."""
+    """A message that may be shown: no control characters, credentials or file paths, at most 2,000 characters."""
     message = _CONTROL.sub(" ", message)
     message = _CREDENTIAL.sub("***", message)
     return _PATH.sub("<path>", message)[:_MAX_MESSAGE_CHARS].strip()
@@ -72,9 +72,7 @@ def fault_of_answer(status: int, body: bytes, retry_after: str | None = None) ->
 def fault_of_frame(error: bytes) -> LocalaikError:
     """The fault that an error frame inside a stream stands for."""
     message = clean_message(_message_of(_error_object(b'{"error":' + error + b"}")) or "no reason given")
-    return EngineAnswerInvalid(
-        f"The engine failed while it answered: {message}", reason="upstream_invalid_response"
-    )
+    return EngineAnswerInvalid(f"The engine failed while it answered: {message}", reason="upstream_invalid_response")
 
 
 def _llama_cpp_fault(status: int, error: object, message: str) -> LocalaikError | None:

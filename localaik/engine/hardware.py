@@ -4,7 +4,6 @@ A container sees the cores of its host, so the cgroup quota and the affinity mas
 with as many spinning threads as cores, llama.cpp's workers starve each other, hence one core less.
 """
 
-import ctypes
 import os
 import platform
 import sys
@@ -156,6 +155,8 @@ def _memory_bytes(root: Path) -> int | None:
 
 
 def _can_load(library: str) -> bool:
+    import ctypes  # noqa: PLC0415 - for a diagnosis only; this module is imported at every start
+
     try:
         ctypes.CDLL(library)
     except OSError:

@@ -24,12 +24,25 @@ _REQUESTS_TO_END: Final = 3
 _OUTPUT_SECONDS: Final = 0.5
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+_QUOTES_NOTHING: Final = re.compile(
+    r"\d+\.\d\d\.\d{3}\.\d{3} [A-Z] (?!.*(?:exception|grammar|pars|template))"  # common/log.cpp
+    r"|\S+\.(?:c|cc|cpp|cu|h|hpp|m|metal):\d+: "  # GGML_ASSERT
+    r"|ggml|GGML|CUDA|ROCm|terminate called|libc\+\+abi|Fatal Python error|Segmentation fault"
+)
+
 
 class OutputLog:
-    """The last lines of an engine's output, safe to print: control characters are escaped, long lines cut."""
+    """The last lines of an engine's output, safe to print: control characters are escaped, long lines cut.
+
+    Once requests come, engines quote them: a grammar that can't be parsed, the body of a refused call. From then on
+    only lines are kept that are known to quote nothing: llama.cpp's log lines, but for those about parsing, and the
+    last words of crashes.
+    """
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=_LOG_LINES)
+        self.serving = False
+        """Set when requests begin."""
 
     @property
     def lines(self) -> list[str]:
@@ -38,6 +51,8 @@ class OutputLog:
 
     def add(self, line: str) -> None:
         """One line without its end."""
+        if self.serving and not _QUOTES_NOTHING.match(line):
+            return
         self._lines.append(_CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), line))
 
 

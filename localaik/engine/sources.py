@@ -6,8 +6,8 @@ from typing import Final
 
 from yarl import URL
 
-from localaik.engine.engine import Address, Engine
 from localaik.engine.capabilities import UNKNOWN, Capabilities
+from localaik.engine.engine import Address, Engine
 from localaik.engine.launchers import create_launcher
 from localaik.engine.launchers.base import EngineSpec, StartError
 from localaik.engine.supervisor import Supervisor

@@ -206,6 +206,7 @@ class Supervisor:
             if answer is not None and answer != 503:
                 self._enter(self.state.phase, f"{_LOADING} (health answers {answer})")
             await self._clock.sleep(pause)
+        process.log.serving = True
         self._enter("ready", address=address)
         _log.info("the engine is ready (%s, process %d)", self.name, process.pid)
         missed = 0

@@ -9,6 +9,7 @@ from localaik.generation.events import (
     FinishReason,
     GenerationEvent,
     ReasoningDelta,
+    Started,
     TextDelta,
     TokenLogprob,
     Usage,
@@ -39,7 +40,6 @@ class Generation:
 
 async def fold(batches: AsyncIterator[Sequence[GenerationEvent]]) -> Generation:
     """Collect all events of one request. Raises what the stream raises."""
-    texts: dict[int, list[str]] = {}
     choices: dict[int, Choice] = {}
     usage: Usage | None = None
     async for batch in batches:
@@ -47,21 +47,22 @@ async def fold(batches: AsyncIterator[Sequence[GenerationEvent]]) -> Generation:
             if isinstance(event, UsageReported):
                 usage = event.usage
                 continue
-            index = event.index
-            choice = choices.get(index)
+            choice = choices.get(event.index)
             if choice is None:
-                choice = choices[index] = Choice(index)
-                texts[index] = []
-            if isinstance(event, TextDelta):
-                texts[index].append(event.text)
-                if event.logprobs:
-                    choice.logprobs += event.logprobs
-            elif isinstance(event, ReasoningDelta):
-                choice.reasoning += event.text
-            elif isinstance(event, Finished):
-                choice.finish_reason = event.reason
+                choice = choices[event.index] = Choice(event.index)
+            _add(choice, event)
     if usage is None or not choices:
         raise EngineAnswerInvalid("The engine's answer has no choices.", reason="upstream_invalid_response")
-    for index, pieces in texts.items():
-        choices[index].text = "".join(pieces)
     return Generation([choices[index] for index in sorted(choices)], usage)
+
+
+def _add(choice: Choice, event: Started | TextDelta | ReasoningDelta | Finished) -> None:
+    # Appending to a string that nobody else holds is cheap in CPython, also for long answers.
+    if isinstance(event, TextDelta):
+        choice.text += event.text
+        if event.logprobs:
+            choice.logprobs += event.logprobs
+    elif isinstance(event, ReasoningDelta):
+        choice.reasoning += event.text
+    elif isinstance(event, Finished):
+        choice.finish_reason = event.reason

@@ -54,7 +54,7 @@ async def read_body(request: web.BaseRequest, settings: Settings) -> bytes:
         raise RequestTooLarge(limit)
     content = request.content
     if content.is_eof() and content.exception() is None:
-        whole = content.read_nowait()  # a small body usually comes along with its head: no need to wait, nor for a timer
+        whole = content.read_nowait()  # a small body usually comes along with its head: nothing to wait for
         if limit and len(whole) > limit:
             raise RequestTooLarge(limit)
         return whole

@@ -42,12 +42,14 @@ async def stream_events(
     """Write batches of events as they come, and return the finished response.
 
     Status 200 is sent after the first batch, so a fault before it is raised to the caller as an ordinary error. A later
-    fault ends the body with `encoder.fail()`. When the caller goes away, or reads nothing for `write_idle_seconds`, the
-    batches are closed, which frees the engine. `ping` is written after each `ping_seconds` of silence (0: never).
+    fault ends the body with `encoder.fail()`. When the caller goes away, or reads nothing for `write_idle_seconds`,
+    the batches are closed, which frees the engine. `ping` is written after each `ping_seconds` of silence (0: never).
     """
     async with aclosing(batches):
         first = await anext(batches, None)
-        response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {}), **call.answer_headers()})
+        response = web.StreamResponse(
+            headers={"Content-Type": content_type, **(headers or {}), **call.answer_headers()}
+        )
         await response.prepare(call.request)
         silence = _Silence(response, ping, ping_seconds)
         try:

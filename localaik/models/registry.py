@@ -36,7 +36,7 @@ class Registry:
         return name in self._entries
 
     def resolve(self, name: str) -> ModelEntry:
-        """The entry that answers for `name`. Raises `UnknownModel` where names are strict and this one is not listed."""
+        """The entry that answers for `name`. Raises `UnknownModel` for an unlisted name where names are strict."""
         entry = self._entries.get(name)
         if entry is not None:
             return entry

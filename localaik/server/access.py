@@ -21,7 +21,7 @@ def escape(text: str) -> str:
 
 
 def log_access(call: Call, raw_path: str, status: int) -> None:
-    """Write `[protocol] METHOD PATH STATUS[ fault] latency id=... model=... in=... out=...`. Quiet for healthy probes."""
+    """Write `[protocol] METHOD PATH STATUS[ fault] latency id=.. model=.. in=.. out=..`; healthy probes are quiet."""
     if call.protocol == "service" and status < 400:
         return
     fault = f" {type(call.failure).__name__}" if isinstance(call.failure, LocalaikError) and status < 400 else ""

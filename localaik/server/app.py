@@ -30,8 +30,13 @@ class Face:
         self._protocols = {protocol.name: protocol for protocol in protocols}
         self._router = Router((protocol.name, route) for protocol in protocols for route in protocol.routes)
         self._default = protocols[-1]
-        self.active = 0
-        """Requests that are being answered."""
+        self._active = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def quiet(self) -> None:
+        """Return when no request is being answered."""
+        await self._quiet.wait()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -39,14 +44,17 @@ class Face:
         found = self._router.find(request.method, raw_path, request.headers, request.query)
         protocol = self._protocols.get(found.protocol, self._default)
         call = Call(request, _new_id(), protocol.name, protocol_headers=protocol.headers)
-        self.active += 1
+        self._active += 1
+        self._quiet.clear()
         try:
             response = await self._respond(call, protocol, found, raw_path)
         except asyncio.CancelledError:
             self._log(call, raw_path, _CLIENT_CLOSED_REQUEST)
             raise
         finally:
-            self.active -= 1
+            self._active -= 1
+            if not self._active:
+                self._quiet.set()
         if not response.prepared:
             response.headers.update(call.answer_headers())
         self._log(call, raw_path, _CLIENT_CLOSED_REQUEST if call.caller_left else response.status)
@@ -83,4 +91,3 @@ def _refusal(found: Unrouted, method: str, raw_path: str) -> LocalaikError:
 
 def _new_id() -> str:
     return "req_" + urlsafe_b64encode(os.urandom(18)).decode()
-

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Server", "StartError", "serve"]
 
 _BACKLOG: Final = 1024
-_IDLE_CHECK_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -149,10 +148,16 @@ class Server:
 
     async def _quiet(self, hurry: asyncio.Event) -> None:
         """Return when no request runs any more, or the grace period is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.shutdown_grace_seconds):
-                while self._face is not None and self._face.active and not hurry.is_set():
-                    await asyncio.sleep(_IDLE_CHECK_SECONDS)
+        if self._face is None:
+            return
+        waits = (asyncio.create_task(self._face.quiet()), asyncio.create_task(_set(hurry)))
+        await asyncio.wait(waits, timeout=self._settings.shutdown_grace_seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

@@ -164,4 +164,3 @@ def _literal_size(template: str) -> int:
 def _methods(entries: Iterable[_Entry[R]]) -> tuple[str, ...]:
     methods = {entry.route.method for entry in entries}
     return tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-

@@ -67,7 +67,11 @@ SCALARS = st.one_of(
     st.text(max_size=8),
     st.sampled_from(["user", "OBJECT", "\u2028", "<end_of_turn>", "data:image/png;base64,AAAA", "0", "-1", "1e9"]),
 )
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=6)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
 
 
 def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:

@@ -210,6 +210,25 @@ async def test_its_workers_wait_passively(engine: str) -> None:
         assert psutil.Process(supervisor.state.pid).environ()["OMP_WAIT_POLICY"] == "passive"
 
 
+async def test_its_log_does_not_quote_requests(engine: str) -> None:
+    secret = "MARKER"
+    bodies: list[dict[str, object]] = [
+        {"messages": [{"role": "user", "content": secret}], "max_tokens": 2},
+        {"messages": [{"role": "user", "content": f"{secret} " * 1000}]},
+        {"messages": secret},
+        {"messages": [{"role": secret, "content": secret}]},
+    ]
+    if engine != "llama-cpp-python":  # which dies of it
+        bodies.append({"messages": [{"role": "user", "content": "a"}], "grammar": f"root ::= {secret} ::"})
+    async with running(settings_for(engine)) as supervisor, aiohttp.ClientSession() as session:
+        address = await supervisor.wait_ready(HANG_SECONDS)
+        for body in bodies:
+            async with session.post(f"{address}/v1/chat/completions", json=body) as response:
+                await response.read()
+        await supervisor.stop()
+        assert not [line for line in supervisor.log_tail if secret in line]
+
+
 async def test_b129_stop_leaves_no_process(engine: str) -> None:
     async with running(settings_for(engine)) as supervisor:
         await say_hello(supervisor)

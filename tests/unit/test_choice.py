@@ -35,7 +35,13 @@ def test_text_reasoning_and_finish_become_events_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("word", "reason"),
-    [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("tool_calls", "stop"), ("?", "other")],
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("tool_calls", "stop"),
+        ("?", "other"),
+    ],
 )
 def test_every_word_of_an_engine_has_a_reason(word: str, reason: str) -> None:
     reader = ChoiceReader(0, ())

@@ -20,6 +20,7 @@ class Peer:
         self.requests: list[bytes] = []
         self.scripts: list[Script] = []
         self.connections = 0
+        self.received = asyncio.Event()
         self.gone = asyncio.Event()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,6 +34,7 @@ class Peer:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         self.requests.append(head + await reader.readexactly(length))
+        self.received.set()
         return self.requests[-1]
 
     def answer(self, *answers: bytes, then: str = "close") -> Script:
@@ -169,8 +171,7 @@ async def test_b137_closing_an_unfinished_answer_closes_the_connection(peer: Pee
 async def test_a_cancelled_request_closes_its_connection(peer: Peer) -> None:
     peer.scripts = [peer.answer(b"", then="wait")]
     task = asyncio.create_task(ask(pool_for(peer)))
-    while not peer.requests:
-        await asyncio.sleep(0)
+    await peer.received.wait()
     task.cancel()
     async with asyncio.timeout(10):
         await peer.gone.wait()

@@ -69,7 +69,12 @@ async def post(
 
 @pytest.mark.parametrize(
     ("body", "value"),
-    [(b'{"a":[1,2.5,"x"]}', {"a": [1, 2.5, "x"]}), (b"\xef\xbb\xbf{}", {}), (b" [] \n", []), ("{\"ä\":1}".encode(), {"ä": 1})],
+    [
+        (b'{"a":[1,2.5,"x"]}', {"a": [1, 2.5, "x"]}),
+        (b"\xef\xbb\xbf{}", {}),
+        (b" [] \n", []),
+        ('{"ä":1}'.encode(), {"ä": 1}),
+    ],
 )
 async def test_b013_one_json_value_is_read(body: bytes, value: object) -> None:
     assert await post(body, JSON) == (value, None)
@@ -121,7 +126,7 @@ async def test_a_body_that_never_comes_is_given_up() -> None:
         return web.Response()
 
     async with Face(handle) as face:
-        reader, writer = await asyncio.open_connection(face.url.host, face.url.port)
+        _, writer = await asyncio.open_connection(face.url.host, face.url.port)
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
         async with asyncio.timeout(10):
             await face.ended.wait()
@@ -189,7 +194,9 @@ async def test_b061_a_fault_before_the_first_batch_is_an_ordinary_error() -> Non
         assert isinstance(face.raised, EngineUnreachable)
 
 
-@pytest.mark.parametrize(("fault", "end"), [(EngineUnreachable("gone"), "!EngineUnreachable"), (KeyError(), "!InternalFault")])
+@pytest.mark.parametrize(
+    ("fault", "end"), [(EngineUnreachable("gone"), "!EngineUnreachable"), (KeyError(), "!InternalFault")]
+)
 async def test_b062_a_later_fault_ends_the_body_with_the_protocols_error(fault: Exception, end: str) -> None:
     async def batches() -> AsyncGenerator[Sequence[str], None]:
         yield ["a"]

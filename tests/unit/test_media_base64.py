@@ -59,11 +59,10 @@ def test_b022_other_text_is_refused(text: str) -> None:
 def test_b022_any_text_is_decoded_or_refused(text: str) -> None:
     try:
         data, standard = Base64(text).decode()
-    except MediaError as refused:
-        assert refused.reason == "invalid_base64"
-    else:
-        assert binascii.a2b_base64(standard, strict_mode=True) == data
-        assert len(data) == Base64(text).size
+    except MediaError:
+        return
+    assert binascii.a2b_base64(standard, strict_mode=True) == data
+    assert len(data) == Base64(text).size
 
 
 def test_b121_standard_text_is_passed_on_and_not_copied() -> None:

@@ -3,6 +3,7 @@
 import io
 import zlib
 from base64 import b64decode
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -233,7 +234,5 @@ def test_damaged_files_are_read_or_refused(kind: str, data: st.DataObject) -> No
     whole = bytearray(make_image(kind, 16, 12))
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        prepare_image(bytes(whole), SETTINGS, low_detail=False)
-    except MediaError as fault:
-        assert fault.reason in {"broken_image", "unsupported_kind", "image_too_many_pixels"}
+    with suppress(MediaError):
+        assert prepare_image(bytes(whole), SETTINGS, low_detail=False).mime in {"image/png", "image/jpeg"}

@@ -122,9 +122,7 @@ def token(text: str, logprob: float, *top: TokenLogprob) -> TokenLogprob:
 
 
 def encode(generation: Generation, answering: Answering, echoes: Sequence[str], n: int) -> dict[str, object]:
-    answer: dict[str, object] = orjson.loads(
-        encode_completion(generation, answering, IDENTITY, echoes=echoes, n=n)
-    )
+    answer: dict[str, object] = orjson.loads(encode_completion(generation, answering, IDENTITY, echoes=echoes, n=n))
     return answer
 
 

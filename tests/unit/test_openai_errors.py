@@ -136,7 +136,9 @@ def test_messages_of_their_own() -> None:
         "We could not parse the JSON body of your request. It ends early."
     )
     assert answer_of(MethodNotAllowed(("GET", "HEAD"))).message == "Only GET requests are accepted."
-    assert answer_of(MethodNotAllowed(("DELETE", "GET", "HEAD"))).message == "Only DELETE and GET requests are accepted."
+    assert (
+        answer_of(MethodNotAllowed(("DELETE", "GET", "HEAD"))).message == "Only DELETE and GET requests are accepted."
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,22 +63,28 @@ CHAT_FAULTS: list[tuple[object, str, str | None, str]] = [
         user(5),
         "invalid_type",
         "messages[0].content",
-        "Invalid type for 'messages[0].content': expected one of a string or an array of objects,"
-        " but got an integer instead.",
+        (
+            "Invalid type for 'messages[0].content': expected one of a string or an array of objects,"
+            " but got an integer instead."
+        ),
     ),
     (
         user({"str": 1}),
         "invalid_type",
         "messages[0].content",
-        "Invalid type for 'messages[0].content': expected one of a string or an array of objects,"
-        " but got an object instead.",
+        (
+            "Invalid type for 'messages[0].content': expected one of a string or an array of objects,"
+            " but got an object instead."
+        ),
     ),
     (
         user([]),
         "empty_array",
         "messages[0].content",
-        "Invalid 'messages[0].content': empty array. Expected an array with minimum length 1,"
-        " but got an empty array instead.",
+        (
+            "Invalid 'messages[0].content': empty array. Expected an array with minimum length 1,"
+            " but got an empty array instead."
+        ),
     ),
     (
         user(["Hi"]),
@@ -184,16 +190,20 @@ FIELD_FAULTS: list[tuple[str, object, str, str, str]] = [
         2**63,
         "integer_above_max_value",
         "seed",
-        "Invalid 'seed': integer above maximum value. Expected a value <= 9223372036854775807,"
-        " but got 9223372036854775808 instead.",
+        (
+            "Invalid 'seed': integer above maximum value. Expected a value <= 9223372036854775807,"
+            " but got 9223372036854775808 instead."
+        ),
     ),
     (
         "stop",
         ["a"] * 5,
         "array_above_max_length",
         "stop",
-        "Invalid 'stop': array too long. Expected an array with maximum length 4,"
-        " but got an array with length 5 instead.",
+        (
+            "Invalid 'stop': array too long. Expected an array with maximum length 4,"
+            " but got an array with length 5 instead."
+        ),
     ),
     (
         "stop",
@@ -222,24 +232,30 @@ FIELD_FAULTS: list[tuple[str, object, str, str, str]] = [
         {str(key): "" for key in range(17)},
         "object_above_max_properties",
         "metadata",
-        "Invalid 'metadata': too many properties. Expected an object with at most 16 properties,"
-        " but got an object with 17 properties instead.",
+        (
+            "Invalid 'metadata': too many properties. Expected an object with at most 16 properties,"
+            " but got an object with 17 properties instead."
+        ),
     ),
     (
         "metadata",
         {"a": "x" * 513},
         "string_above_max_length",
         "metadata.a",
-        "Invalid 'metadata.a': string too long. Expected a string with maximum length 512,"
-        " but got a string with length 513 instead.",
+        (
+            "Invalid 'metadata.a': string too long. Expected a string with maximum length 512,"
+            " but got a string with length 513 instead."
+        ),
     ),
     (
         "metadata",
         {"k" * 65: ""},
         "string_above_max_length",
         "metadata." + "k" * 65,
-        f"Invalid 'metadata.{'k' * 65}': string too long. Expected a string with maximum length 64,"
-        " but got a string with length 65 instead.",
+        (
+            f"Invalid 'metadata.{'k' * 65}': string too long. Expected a string with maximum length 64,"
+            " but got a string with length 65 instead."
+        ),
     ),
     (
         "response_format",
@@ -260,8 +276,10 @@ FIELD_FAULTS: list[tuple[str, object, str, str, str]] = [
         {"type": "json_schema", "json_schema": {"name": "a b"}},
         "invalid_value",
         "response_format.json_schema.name",
-        "Invalid 'response_format.json_schema.name': string does not match pattern."
-        " Expected a string that matches the pattern '^[a-zA-Z0-9_-]{1,64}$'.",
+        (
+            "Invalid 'response_format.json_schema.name': string does not match pattern."
+            " Expected a string that matches the pattern '^[a-zA-Z0-9_-]{1,64}$'."
+        ),
     ),
     (
         "response_format",

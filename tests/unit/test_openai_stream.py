@@ -207,9 +207,7 @@ def responses(draw: st.DrawFn) -> list[list[GenerationEvent]]:
     for index in range(draw(st.integers(1, 3))):
         deltas = st.one_of(
             st.builds(partial(TextDelta, index=index), text=st.text(max_size=5)),
-            st.builds(
-                partial(TextDelta, index=index), text=st.text(max_size=5), logprobs=st.lists(TOKENS, max_size=2)
-            ),
+            st.builds(partial(TextDelta, index=index), text=st.text(max_size=5), logprobs=st.lists(TOKENS, max_size=2)),
             st.builds(partial(ReasoningDelta, index=index), text=st.text(max_size=5)),
         )
         finished = Finished(draw(st.sampled_from(REASONS)), index)

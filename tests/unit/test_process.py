@@ -128,6 +128,28 @@ class TestOutputLog:
         log.add("a\u202eb\u2028c\x9bd\x00")
         assert log.lines == [r"a\u202eb\u2028c\x9bd\x00"]
 
+    def test_what_may_quote_a_request_is_dropped_once_requests_come(self) -> None:
+        log = OutputLog()
+        log.add("llama_model_load: error loading model: anything")
+        log.serving = True
+        kept = [
+            "0.00.041.171 E srv  process_sing: failed to launch slot with task, id_task = 11",
+            "/build/ggml/src/ggml.c:1234: GGML_ASSERT(a->ne[2] == b->ne[0]) failed",
+            "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 1 MiB: out of memory",
+            "CUDA error: an illegal memory access was encountered",
+            "terminate called after throwing an instance of 'std::runtime_error'",
+        ]
+        quoting = [
+            "secret ::= grammar",
+            '0.00.042.314 W srv operator(): got exception: {"error":{"message":"secret"}}',
+            "0.00.041.150 E parse: error parsing grammar: expecting newline at secret",
+            "pydantic_core.ValidationError: input 'secret'",
+            "",
+        ]
+        for line in kept + quoting:
+            log.add(line)
+        assert log.lines == ["llama_model_load: error loading model: anything", *kept]
+
     def test_other_text_stays(self) -> None:
         log = OutputLog()
         log.add("größer → 日本 🎉\t|")

@@ -92,13 +92,16 @@ def test_b152_an_end_without_finish_reason_and_done_is_no_end(stream: bytes, cle
 @pytest.mark.parametrize("stream", [b"data: " + b"x" * 200, b": " + b"x" * 200, b"data: a\n" * 60])
 def test_b151_an_endless_event_is_refused(stream: bytes) -> None:
     reader = StreamReader(max_event_bytes=50)
+    pieces = [stream[at : at + 10] for at in range(0, len(stream), 10)]
     with pytest.raises(EngineAnswerInvalid, match="50"):
-        for at in range(0, len(stream), 10):
-            reader.feed(stream[at : at + 10])
+        read(reader, pieces)
 
 
 def test_null_errors_usage_and_unknown_fields_are_skipped() -> None:
-    frame = b'data: {"error":null,"usage":null,"x":{"y":[1]},"choices":[{"delta":{"content":"a","z":1},"logprobs":null}]}\n\n'
+    frame = (
+        b'data: {"error":null,"usage":null,"x":{"y":[1]},'
+        b'"choices":[{"delta":{"content":"a","z":1},"logprobs":null}]}\n\n'
+    )
     assert StreamReader().feed(frame) == ["a"]
 
 

@@ -229,5 +229,3 @@ async def test_b127_many_probes_are_one_question() -> None:
 async def test_b156_tokens_are_counted_by_what_the_upstream_offers(llamacpp: bool) -> None:
     async with ScriptedEngine(llamacpp=llamacpp) as engine, pipeline(engine.url) as (pipe, _):
         assert (await pipe.count_tokens(ask())).prompt_tokens > 0
-
-

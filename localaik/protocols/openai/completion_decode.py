@@ -50,7 +50,7 @@ def decode_completion(request: types.CompletionRequest, *, strict: bool) -> Deco
             reason="unsupported_parameter",
         )
     if request.user is not None:
-        findings.ignored.append("user")
+        findings.ignore("user")
     n = request.n or 1
     best_of = _best_of(request, n)
     logprobs = request.logprobs

@@ -149,7 +149,7 @@ def logit_bias(biases: Mapping[str, float], findings: Findings) -> dict[int, flo
         if key.isascii() and key.isdigit() and len(key) <= 10 and int(key) <= _MAX_TOKEN_ID:
             result[int(key)] = bias
         else:
-            findings.ignored.append(f"logit_bias.{key}")
+            findings.ignore(f"logit_bias.{key}")
     return result
 
 
@@ -203,7 +203,7 @@ def _check_calls(request: types.ChatRequest, findings: Findings) -> None:
                 raise BadRequest(
                     f"'{declared}' is not supported. {NO_CALLS}", field=declared, reason="unsupported_parameter"
                 )
-            findings.ignored.append(declared)
+            findings.ignore(declared)
         elif chosen not in (None, "none", "auto"):
             raise BadRequest(
                 f"'{choice}' is only allowed when '{declared}' are specified. {NO_CALLS}",

@@ -59,7 +59,7 @@ def _assistant_parts(message: types.AssistantMessage, path: str, findings: Findi
             field = f"{path}.{name}"
             raise BadRequest(f"'{field}' is not supported. {NO_CALLS}", field=field, reason="unsupported_parameter")
     if message.audio is not None:
-        findings.ignored.append(f"{path}.audio")
+        findings.ignore(f"{path}.audio")
     content = message.content
     if isinstance(content, str):
         return [Text(content)]
@@ -142,7 +142,7 @@ def _file(file: types.FileData, field: str, findings: Findings) -> Attachment:
             reason="invalid_value",
         )
     if file.file_id is not None:
-        findings.ignored.append(f"{field}.file_id")
+        findings.ignore(f"{field}.file_id")
     data, field = file.file_data, f"{field}.file_data"
     # A colon is in no variant of base64.
     if ":" in data[:16]:

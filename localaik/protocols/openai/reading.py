@@ -49,8 +49,13 @@ class Findings:
     def unknown(self, name: str) -> None:
         """A field that is not known and goes nowhere."""
         if self.strict:
-            raise BadRequest(f"Unknown parameter: '{name}'.", field=name, reason="unknown_parameter")
-        self.ignored.append(name)
+            shown = name[:_MAX_SHOWN_CHARS]
+            raise BadRequest(f"Unknown parameter: '{shown}'.", field=shown, reason="unknown_parameter")
+        self.ignore(name)
+
+    def ignore(self, name: str) -> None:
+        """A field without effect; what it is called may be up to the caller, and goes into a header."""
+        self.ignored.append(name[:_MAX_SHOWN_CHARS])
 
     def unknown_in(self, part: Wire, path: str) -> None:
         """The unknown fields of an object at `path`."""

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from localaik.errors import BadRequest, NotServed
 from localaik.generation.events import Finished, GenerationEvent, Started, Usage, UsageReported
 from localaik.generation.request import GenerationRequest
@@ -80,8 +82,7 @@ def _renumber(batch: list[GenerationEvent], first: int) -> list[list[GenerationE
         if isinstance(event, UsageReported):
             entries.append(event.usage)
         else:
-            event.index += first
-            events.append(event)
+            events.append(structs.replace(event, index=event.index + first))
     return [events, *entries] if events else entries
 
 
