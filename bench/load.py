@@ -7,7 +7,7 @@ its next request as soon as the last answer is complete. Answers are parsed by h
 import asyncio
 import sys
 import time
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -41,6 +41,9 @@ class Outcome(msgspec.Struct, frozen=True):
     """What came of it. Latencies are from the request's first byte out to the answer's last byte in."""
 
     requests: int
+    """Those inside the measurement."""
+    answers: int
+    """All right answers, those of the warm-up included."""
     seconds: float
     per_second: float
     p50_ms: float
@@ -61,11 +64,12 @@ def request_bytes(url: str, body: str) -> bytes:
     return f"{head}Content-Length: {len(payload)}\r\n\r\n".encode() + payload
 
 
-def summarise(latencies: list[float], seconds: float, faults: list[str]) -> Outcome:
-    """`latencies` in seconds of the answers that were right, over a measurement of `seconds`."""
+def summarise(latencies: list[float], answers: int, seconds: float, faults: list[str]) -> Outcome:
+    """`latencies` are those inside the measurement; they and `seconds`, its length, are in seconds."""
     ordered = sorted(latencies)
     return Outcome(
         requests=len(ordered),
+        answers=answers,
         seconds=seconds,
         per_second=len(ordered) / seconds if seconds else 0.0,
         p50_ms=percentile(ordered, 0.5) * 1000,
@@ -84,6 +88,7 @@ class _Run:
         self.message = request_bytes(load.url, load.body)
         self.marker = load.marker.encode()
         self.latencies: list[float] = []
+        self.answers = 0
         self.faults: list[str] = []
         self.count_from = time.perf_counter() + load.warmup_seconds
         self.end = self.count_from + load.seconds
@@ -109,9 +114,8 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            self._send(transport)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        self._send(self._transport)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         if self._waiting:
@@ -150,9 +154,12 @@ class _Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status != 200:
             run.faults.append(f"status {status}: {b''.join(self._pieces)[:200].decode(errors='replace')}")
-        elif run.load.markers and (count := b"".join(self._pieces).count(run.marker)) != run.load.markers:
+            return
+        if run.load.markers and (count := b"".join(self._pieces).count(run.marker)) != run.load.markers:
             run.faults.append(f"{count} instead of {run.load.markers} events")
-        elif not run.load.seconds or (self._sent_at >= run.count_from and now <= run.end):
+            return
+        run.answers += 1
+        if not run.load.seconds or (self._sent_at >= run.count_from and now <= run.end):
             run.latencies.append(now - self._sent_at)
 
 
@@ -168,7 +175,7 @@ async def measure(load: Load) -> Outcome:
     ]
     await asyncio.gather(*opening)
     await run.finished.wait()
-    return summarise(run.latencies, load.seconds or time.perf_counter() - began, run.faults)
+    return summarise(run.latencies, run.answers, load.seconds or time.perf_counter() - began, run.faults)
 
 
 def main() -> None:

@@ -33,10 +33,17 @@ class Series:
     log: str
     connections: int
     outcomes: list[Outcome] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+    """What localaik's process spent in each round, warm-up included."""
 
     def median(self, figure: str) -> float:
         """The median over the rounds of a field of `Outcome`."""
         return statistics.median(self.all(figure))
+
+    def cpu_microseconds(self) -> float:
+        """Processor time of localaik for one request; 0 for the direct call."""
+        answers = sum(outcome.answers for outcome in self.outcomes)
+        return sum(self.cpu_seconds) / answers * 1e6 if answers else 0.0
 
     def all(self, figure: str) -> list[float]:
         """A field of `Outcome` in each round."""
@@ -58,6 +65,7 @@ def rows(series: list[Series]) -> Iterator[Mapping[str, object]]:
             "p99 ms": one.median("p99_ms"),
             "added p50 ms": added(one.all("p50_ms"), base.all("p50_ms")),
             "added p99 ms": added(one.all("p99_ms"), base.all("p99_ms")),
+            "CPU us/req": one.cpu_microseconds(),
         }
 
 
@@ -85,19 +93,20 @@ def _measure(plan: Cores, rounds: int, seconds: float) -> list[Series]:
             log: stack.enter_context(Localaik(plan.localaik, upstream=upstream, access_log=log))
             for log in ("off", "on")
         }
-        targets: list[tuple[Series, Load]] = []
+        targets: list[tuple[Series, Load, Localaik | None]] = []
         for connections in CONNECTIONS:
             direct = upstream.removesuffix("/v1")
-            targets.append((Series(_DIRECT, "-", connections), _load(direct, OPENAI, connections, seconds)))
+            targets.append((Series(_DIRECT, "-", connections), _load(direct, OPENAI, connections, seconds), None))
             for log, server in servers.items():
-                targets += [
-                    (Series(f"localaik {wire.name}", log, connections), _load(server.url, wire, connections, seconds))
-                    for wire in (OPENAI, GEMINI)
-                ]
+                for wire in (OPENAI, GEMINI):
+                    series = Series(f"localaik {wire.name}", log, connections)
+                    targets.append((series, _load(server.url, wire, connections, seconds), server))
         for _ in range(rounds):
-            for series, request in targets:
-                series.outcomes.append(load.measure(request))
-    return [series for series, _ in targets]
+            for one, request, asked in targets:
+                before = asked.cpu_seconds() if asked else 0.0
+                one.outcomes.append(load.measure(request))
+                one.cpu_seconds.append(asked.cpu_seconds() - before if asked else 0.0)
+    return [series for series, _, _ in targets]
 
 
 def _load(url: str, wire: Wire, connections: int, seconds: float) -> Load:

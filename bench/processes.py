@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ COMMAND: Final = (sys.executable, "-m", "localaik", "serve")
 _BANNER_URL: Final = re.compile(r"http://127\.0\.0\.1:\d+")
 _FOREIGN: Final = re.compile(r"LOCALAIK_|LK_|PORT$|LLAMA_SERVER_BIN$")
 _STOP_SECONDS: Final = 15
+_HANG_SECONDS: Final = 60
 
 
 class MeasurementError(Exception):
@@ -154,7 +156,8 @@ class LoadGenerator:
             raise MeasurementError("the load generator has no input")
         self._process.stdin.write(msgspec.json.encode(load).decode() + "\n")
         self._process.stdin.flush()
-        outcome = msgspec.json.decode(_line(self._process), type=Outcome)
+        patience = load.warmup_seconds + load.seconds + _HANG_SECONDS
+        outcome = msgspec.json.decode(_line(self._process, patience), type=Outcome)
         if outcome.faulty or not outcome.requests:
             raise MeasurementError(f"{outcome.faulty} wrong answers from {load.url}: {json.dumps(outcome.faults)}")
         return outcome
@@ -171,8 +174,11 @@ def _child(command: Sequence[str], pinned: frozenset[int]) -> Iterator[subproces
         process.communicate()
 
 
-def _line(process: subprocess.Popen[str]) -> str:
-    line = process.stdout.readline() if process.stdout is not None else ""
+def _line(process: subprocess.Popen[str], patience: float = _HANG_SECONDS) -> str:
+    """The next line of its output. Raises `MeasurementError` after that many seconds, and where there is none."""
+    if process.stdout is None or not select.select([process.stdout], [], [], patience)[0]:
+        raise MeasurementError(f"{process.args!r} said nothing for {patience:g} s")
+    line = process.stdout.readline()
     if not line:
         raise MeasurementError(f"{process.args!r} ended without an answer")
     return line

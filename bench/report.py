@@ -61,11 +61,11 @@ class Report:
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
             "notes": self.notes,
-            "rows": self.rows,
+            "rows": [{name: _rounded(value) for name, value in row.items()} for row in self.rows],
             "bars": [
                 {
                     "figure": bar.figure,
-                    "value": round(value, 6),
+                    "value": _rounded(value),
                     "unit": bar.unit,
                     bar.better: bar.limit,
                     "passed": bar.passed(value),
@@ -108,6 +108,11 @@ def parse_arguments(description: str | None, arguments: Sequence[str] | None = N
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few seconds in all, to see that everything works")
     return bool(parser.parse_args(arguments).quick)
+
+
+def _rounded(value: object) -> object:
+    """No more digits than the measurement has."""
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _cell(value: object) -> str:

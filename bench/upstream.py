@@ -7,7 +7,7 @@ every tick instead, as from a model that decodes them together.
 
 import argparse
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 import orjson
 import uvloop
@@ -94,8 +94,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
 
     def connection_lost(self, _exc: Exception | None) -> None:
         if self._transport is not None:

@@ -93,7 +93,8 @@ def check_engine(settings: Settings) -> Check:
         return Check(name, "fault", error.message)
     if settings.engine in _MODULES:
         return _check_import(name, _MODULES[settings.engine])
-    return Check(name, "ok", shutil.which(Path(settings.llama_server or settings.engine).expanduser()) or "found")
+    program = str(Path(settings.llama_server or settings.engine).expanduser())
+    return Check(name, "ok", shutil.which(program) or program)
 
 
 def _check_import(name: str, module: str) -> Check:

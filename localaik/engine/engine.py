@@ -20,7 +20,6 @@ from localaik.settings import Settings
 __all__ = ["Address", "Engine", "EngineStream", "Health", "Source"]
 
 _HEALTH_FRESH_SECONDS: Final = 1.0
-_REMOTE_CONCURRENCY: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +82,12 @@ class Source(Protocol):
 class Engine:
     """Asks the source's engine; waits for a loading one, reconnects to a restarted one, bounds how many ask at once."""
 
-    def __init__(self, source: Source, settings: Settings, *, slots: int, cache_prompt: bool) -> None:
-        """`slots` is the number of generations at once until the engine tells its own; 0 where it is unknown."""
+    def __init__(self, source: Source, settings: Settings, gate: Gate, *, cache_prompt: bool) -> None:
+        """`gate` bounds the generations at once. `cache_prompt` lets llama.cpp reuse prompts of earlier requests."""
         self._source = source
         self._settings = settings
         self._cache_prompt = cache_prompt
-        self._gate = Gate(
-            settings.max_concurrent or slots or _REMOTE_CONCURRENCY,
-            queue_size=settings.queue_size,
-            queue_seconds=settings.queue_timeout_seconds,
-        )
+        self._gate = gate
         self._client: EngineClient | None = None
         self._address: Address | None = None
         self._connecting = asyncio.Lock()

@@ -1,6 +1,7 @@
 """Where an engine comes from: a child under a supervisor, or a server that somebody else runs."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -8,6 +9,7 @@ from yarl import URL
 
 from localaik.engine.capabilities import UNKNOWN, Capabilities
 from localaik.engine.engine import Address, Engine
+from localaik.engine.gate import Gate
 from localaik.engine.launchers import create_launcher
 from localaik.engine.launchers.base import EngineSpec, StartError
 from localaik.engine.supervisor import Supervisor
@@ -18,6 +20,8 @@ from localaik.settings import Settings
 __all__ = ["ChildSource", "RemoteSource", "create_engine"]
 
 _EMBEDDED: Final = "tiny"
+_REMOTE_CONCURRENCY: Final = 32
+_log = logging.getLogger(__name__)
 
 
 def create_engine(settings: Settings) -> tuple[Engine, "asyncio.Future[int]"]:
@@ -27,18 +31,31 @@ def create_engine(settings: Settings) -> tuple[Engine, "asyncio.Future[int]"]:
     `StartError` for a missing model, engine or upstream.
     """
     if settings.upstream_is_set:
-        remote = RemoteSource(Upstream.from_settings(settings))
+        upstream = Upstream.from_settings(settings)
+        for warning in upstream.warnings:
+            _log.warning("%s", warning)
+        remote = RemoteSource(upstream)
         never_lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        return Engine(remote, settings, slots=0, cache_prompt=True), never_lost
+        return Engine(remote, settings, _gate(settings, _REMOTE_CONCURRENCY), cache_prompt=True), never_lost
     if settings.require_upstream:
         raise StartError("This localaik runs no engine of its own: set LOCALAIK_UPSTREAM to a server's URL.", status=2)
     launcher = create_launcher(settings)
     spec = EngineSpec.from_settings(settings)
-    supervisor = Supervisor(launcher, spec, settings=settings)
+    gate = _gate(settings, spec.slots)
+    supervisor = Supervisor(launcher, spec, settings=settings, is_idle=lambda: not gate.busy)
     # Reused prompts change the last bits of the logits; the embedded model is fast enough to do without.
     cache_prompt = settings.cache_prompt == "on" or (settings.cache_prompt == "auto" and settings.model != _EMBEDDED)
     source = ChildSource(supervisor, launcher.declared(spec))
-    return Engine(source, settings, slots=spec.slots, cache_prompt=cache_prompt), supervisor.failed
+    return Engine(source, settings, gate, cache_prompt=cache_prompt), supervisor.failed
+
+
+def _gate(settings: Settings, slots: int) -> Gate:
+    """A gate for `slots`, until the engine tells how many it has."""
+    return Gate(
+        settings.max_concurrent or slots,
+        queue_size=settings.queue_size,
+        queue_seconds=settings.queue_timeout_seconds,
+    )
 
 
 class ChildSource:

@@ -10,6 +10,7 @@ from typing import Final
 
 from localaik.content import Attachment, AttachmentLoader, Image, Part, Text
 from localaik.engine.calls import ChatTurn, EngineCall, EngineChunk, EngineNews
+from localaik.engine.capabilities import Capabilities
 from localaik.engine.engine import Engine
 from localaik.errors import BadRequest, TimedOut
 from localaik.generation.choice import ChoiceReader
@@ -40,6 +41,8 @@ class Pipeline:
         self._engine = engine
         self._settings = settings
         self._loader = loader
+        self._fingerprint = ""
+        self._fingerprinted: Capabilities | None = None
         self._neutraliser = Neutraliser()
         self._neutraliser_key: tuple[str, str] = ("", "")
 
@@ -47,9 +50,12 @@ class Pipeline:
     def fingerprint(self) -> str:
         """Ten hexadecimal digits that change with the engine's build, the model and the settings of the engine."""
         capabilities = self._engine.capabilities
-        settings = self._settings
-        parts = (capabilities.build, capabilities.model_id, settings.model, settings.ctx_size, settings.seed)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
+        if capabilities is not self._fingerprinted:
+            settings = self._settings
+            parts = (capabilities.build, capabilities.model_id, settings.model, settings.ctx_size, settings.seed)
+            self._fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
+            self._fingerprinted = capabilities
+        return self._fingerprint
 
     @property
     def supports_logprobs(self) -> bool:
@@ -85,9 +91,11 @@ class Pipeline:
         batches = self._choice(prompt, 0, totals) if request.n == 1 else self._several(prompt, request.n, totals)
         async with aclosing(batches):
             async for batch in batches:
-                if len(totals) == request.n:  # the last batch: the counts go out with it
+                if totals and request.n == 1:  # the last batch: the counts go out with it
                     batch.append(UsageReported(_sum(totals, prompt)))
                 yield batch
+        if request.n > 1:  # all counts may be known while batches of other choices still wait to be read
+            yield [UsageReported(_sum(totals, prompt))]
 
     async def _choice(
         self, prompt: _Prompt, index: int, totals: list[Usage]

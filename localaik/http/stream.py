@@ -60,6 +60,7 @@ async def stream_events(
                 if data:
                     silence.broken()
                     await _write(response, data, write_idle_seconds)
+            await response.write_eof()
         except LocalaikError as error:
             call.failure = error
             await _write(response, encoder.fail(error), write_idle_seconds)

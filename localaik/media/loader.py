@@ -16,8 +16,8 @@ from localaik.media.datauri import is_data_uri, parse_data_uri
 from localaik.media.faults import MediaError, over_limit
 from localaik.media.fetch import Fetcher
 from localaik.media.images import prepare_image
-from localaik.media.mime import Kind, MediaType, kind_of, parse_media_type
-from localaik.media.pdf import Pdf, PdfReader, open_pdf
+from localaik.media.mime import Kind, kind_of, parse_media_type
+from localaik.media.pdf import Pdf, PdfReader
 from localaik.media.sniff import HEAD_BYTES, sniff
 from localaik.media.text import decode_text
 from localaik.settings import Settings
@@ -108,12 +108,14 @@ class MediaLoader:
     async def _open(self, attachment: Attachment) -> _File:
         """Fetch what must be fetched, tell the kind, check the size; of a PDF count the pages."""
         content, declared = await self._content(attachment)
-        kind, media_type = _kind(attachment, content, declared)
+        kind, charset = _kind(attachment, content, declared)
+        if kind is None:
+            await self._in_thread(partial(_bytes_of, content))  # what is no base64 at all is told so
+            raise MediaError("unsupported_kind", "The kind of the file can't be told: its media type is missing.")
         self._check_size(kind, content)
         if kind is Kind.PDF:
-            pdf = await self._in_thread(partial(_open_pdf, content))
-            return _File(kind, content, pdf=pdf, images=await self._pdfs.image_count(pdf))
-        charset = media_type.charset if media_type else None
+            pdf = await self._pdfs.open(await self._in_thread(partial(_pdf_bytes, content)))
+            return _File(kind, content, pdf=pdf, images=self._pdfs.image_count(pdf))
         return _File(kind, content, charset, images=1 if kind is Kind.IMAGE else 0)
 
     async def _content(self, attachment: Attachment) -> tuple[Base64 | bytes, str | None]:
@@ -157,29 +159,29 @@ def _is_remote(attachment: Attachment) -> bool:
     return attachment.uri is not None and attachment.uri[:8].lower().startswith(("http://", "https://"))
 
 
-def _kind(attachment: Attachment, content: Base64 | bytes, declared: str | None) -> tuple[Kind, MediaType | None]:
-    """What the file is: by the caller's claim, else by what came with it, else by its first bytes.
+def _kind(attachment: Attachment, content: Base64 | bytes, declared: str | None) -> tuple[Kind | None, str | None]:
+    """What the file is: by the caller's claim, else by what came with it, else by its first bytes; and its charset.
 
-    In a field for images the bytes alone decide. Raises `MediaError` (`unsupported_kind`, `invalid_base64`).
+    None where nothing tells. In a field for images the bytes alone decide.
+    Raises `MediaError` (`unsupported_kind`, `invalid_base64`).
     """
     claim = parse_media_type(attachment.mime) or parse_media_type(declared)
     if claim is not None and not attachment.images_only:
-        kind = kind_of(claim.name)
-        if kind is None:
-            raise _unsupported(claim.name)
-        return kind, claim
+        return _known_kind(claim.name), claim.charset
     found = sniff(content.head(HEAD_BYTES) if isinstance(content, Base64) else content[:HEAD_BYTES])
-    if attachment.images_only:
-        name = found or (claim.name if claim is not None else None)
-        if name is not None and kind_of(name) is not Kind.IMAGE:
-            raise _unsupported(name, ": only images can stand here")
-        return Kind.IMAGE, claim
-    if found is None:
-        raise MediaError("unsupported_kind", "The kind of the file can't be told: its media type is missing.")
-    kind = kind_of(found)
+    if not attachment.images_only:
+        return None if found is None else _known_kind(found), None
+    name = found or (claim.name if claim is not None else None)
+    if name is not None and kind_of(name) is not Kind.IMAGE:
+        raise _unsupported(name, ": only images can stand here")
+    return Kind.IMAGE, None
+
+
+def _known_kind(name: str) -> Kind:
+    kind = kind_of(name)
     if kind is None:
-        raise _unsupported(found)
-    return kind, None
+        raise _unsupported(name)
+    return kind
 
 
 def _unsupported(name: str, why: str = "") -> MediaError:
@@ -190,11 +192,11 @@ def _bytes_of(content: Base64 | bytes) -> bytes:
     return content.decode()[0] if isinstance(content, Base64) else content
 
 
-def _open_pdf(content: Base64 | bytes) -> Pdf:
+def _pdf_bytes(content: Base64 | bytes) -> bytes:
     data = _bytes_of(content)
     if sniff(data[:HEAD_BYTES]) != "application/pdf":
         raise MediaError("broken_pdf", "The file is not a PDF: it has no PDF header.")
-    return open_pdf(data)
+    return data
 
 
 def _text(content: Base64 | bytes, charset: str | None, name: str | None) -> Text:

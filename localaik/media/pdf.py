@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from localaik.content import Image, Text
 from localaik.errors import TimedOut
@@ -25,24 +25,27 @@ from localaik.media.lru import LruCache
 from localaik.media.pageimages import DrawnPage, split_pages
 from localaik.media.pdfinfo import PDF_NAME, PdfInfo, make_scratch, read_info
 from localaik.media.pdfplan import PageRange, Scale, plan_ranges
-from localaik.media.poppler import run_tool
+from localaik.media.poppler import OutputTooLongError, run_tool
 from localaik.settings import Settings
 
-__all__ = ["Pdf", "PdfReader", "open_pdf"]
+__all__ = ["Pdf", "PdfReader"]
 
 _JPEG_OPTIONS: Final = ("-jpeg", "-jpegopt", "quality=90")
 _INFO_BYTES_PER_PAGE: Final = 32
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Pdf:
-    """A file and its name in the cache."""
+    """A file that poppler can open and that is within the limits."""
 
     data: bytes
     digest: bytes
-    """SHA-256."""
+    """SHA-256: its name in the cache."""
+    info: PdfInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,6 @@ class _Page:
 
     image: str
     unseen_text: str | None = None
-
-
-def open_pdf(data: bytes) -> Pdf:
-    """Name a file by its content. Blocks (about a millisecond per MB)."""
-    return Pdf(data, hashlib.sha256(data).digest())
 
 
 class PdfReader:
@@ -72,27 +70,42 @@ class PdfReader:
         self._drawings: SingleFlight[list[_Page]] = SingleFlight()
         self._texts: SingleFlight[list[str]] = SingleFlight()
 
-    async def image_count(self, pdf: Pdf) -> int:
-        """How many images `read` will make of the file. Raises as `read` does, before anything is drawn."""
-        info = await self._info(pdf)
-        return 0 if self._settings.pdf_mode == "text" else info.page_count
-
-    async def read(self, pdf: Pdf, *, low_detail: bool) -> list[Text | Image]:
-        """The pages in order, each as image, as text, or as both, by `pdf_mode`.
+    async def open(self, data: bytes) -> Pdf:
+        """Count the pages, before anything is drawn.
 
         Raises `MediaError` (`broken_pdf`, `encrypted_pdf`, `empty_pdf`, `pdf_too_many_pages`), `MissingTool`,
         `InternalFault` where poppler crashed, and `TimedOut`.
         """
-        info = await self._info(pdf)
+        digest = await self._in_thread(partial(_digest, data))
+        info = self._cache.get(digest)
+        if not isinstance(info, PdfInfo):
+            info = await self._infos.run(digest, partial(self._ask_info, data, digest))
+        limit = self._settings.pdf_max_pages
+        if limit and info.page_count > limit:
+            raise over_limit(
+                "pdf_too_many_pages",
+                "The PDF",
+                "pages",
+                actual=info.page_count,
+                limit=limit,
+                setting="LOCALAIK_PDF_MAX_PAGES",
+            )
+        return Pdf(data, digest, info)
+
+    def image_count(self, pdf: Pdf) -> int:
+        """How many images `read` makes of the file."""
+        return 0 if self._settings.pdf_mode == "text" else pdf.info.page_count
+
+    async def read(self, pdf: Pdf, *, low_detail: bool) -> list[Text | Image]:
+        """The pages in order, each as image, as text, or as both, by `pdf_mode`. Raises as `open` does."""
         mode = self._settings.pdf_mode
         if mode == "text":
-            texts = await self._all_texts(pdf, info)
+            texts = await self._all_texts(pdf)
             if not any(texts):
                 raise MediaError("empty_pdf", "The PDF holds no text, and only text is shown (LOCALAIK_PDF_MODE).")
             return [Text(text) for text in texts if text]
-        scale = self._scale.halved() if low_detail else self._scale
-        pages = await self._all_pages(pdf, info, scale)
-        texts = await self._all_texts(pdf, info) if mode == "both" else [page.unseen_text or "" for page in pages]
+        pages = await self._all_pages(pdf, self._scale.halved() if low_detail else self._scale)
+        texts = await self._all_texts(pdf) if mode == "both" else [page.unseen_text or "" for page in pages]
         parts: list[Text | Image] = []
         for page, text in zip(pages, texts, strict=True):
             parts.append(Image("image/jpeg", page.image, document=True))
@@ -104,44 +117,29 @@ class PdfReader:
         """Stop everything that runs."""
         await asyncio.gather(self._infos.close(), self._drawings.close(), self._texts.close())
 
-    async def _info(self, pdf: Pdf) -> PdfInfo:
-        info = self._cache.get(pdf.digest)
-        if not isinstance(info, PdfInfo):
-            info = await self._infos.run(pdf.digest, partial(self._ask_info, pdf))
-        limit = self._settings.pdf_max_pages
-        if limit and info.page_count > limit:
-            raise over_limit(
-                "pdf_too_many_pages",
-                "The PDF",
-                "pages",
-                actual=info.page_count,
-                limit=limit,
-                setting="LOCALAIK_PDF_MAX_PAGES",
-            )
-        return info
-
-    async def _ask_info(self, pdf: Pdf) -> PdfInfo:
+    async def _ask_info(self, data: bytes, digest: bytes) -> PdfInfo:
         settings = self._settings
-        ask = partial(read_info, pdf.data, max_pages=settings.pdf_max_pages, seconds=settings.pdf_timeout_seconds)
-        info = await asyncio.get_running_loop().run_in_executor(self._executor, ask)
-        self._cache.put(pdf.digest, info, _INFO_BYTES_PER_PAGE * (1 + len(info.longest_sides)))
+        info = await self._in_thread(
+            partial(read_info, data, max_pages=settings.pdf_max_pages, seconds=settings.pdf_timeout_seconds)
+        )
+        self._cache.put(digest, info, _INFO_BYTES_PER_PAGE * (1 + len(info.longest_sides)))
         return info
 
-    async def _all_pages(self, pdf: Pdf, info: PdfInfo, scale: Scale) -> list[_Page]:
-        known = self._known_pages(pdf, info, scale)
-        if len(known) == info.page_count:
+    async def _all_pages(self, pdf: Pdf, scale: Scale) -> list[_Page]:
+        known = self._known_pages(pdf, scale)
+        if len(known) == pdf.info.page_count:
             return list(known.values())
-        return await self._drawings.run((pdf.digest, scale), partial(self._draw, pdf, info, scale))
+        return await self._drawings.run((pdf.digest, scale), partial(self._draw, pdf, scale))
 
-    def _known_pages(self, pdf: Pdf, info: PdfInfo, scale: Scale) -> dict[int, _Page]:
-        found = ((number, self._cache.get((pdf.digest, scale, number))) for number in _numbers(info))
+    def _known_pages(self, pdf: Pdf, scale: Scale) -> dict[int, _Page]:
+        found = ((number, self._cache.get((pdf.digest, scale, number))) for number in _numbers(pdf))
         return {number: page for number, page in found if isinstance(page, _Page)}
 
-    async def _draw(self, pdf: Pdf, info: PdfInfo, scale: Scale) -> list[_Page]:
+    async def _draw(self, pdf: Pdf, scale: Scale) -> list[_Page]:
         """Draw the pages that the cache does not hold, and return all."""
-        pages = self._known_pages(pdf, info, scale)
-        missing = [number for number in _numbers(info) if number not in pages]
-        ranges = plan_ranges(missing, info.longest_sides, scale, self._workers)
+        pages = self._known_pages(pdf, scale)
+        missing = [number for number in _numbers(pdf) if number not in pages]
+        ranges = plan_ranges(missing, pdf.info.longest_sides, scale, self._workers)
         async with self._scratch(pdf) as directory:
             clock = _Clock(self._settings.pdf_timeout_seconds)
             drawn = await all_in_order(self._draw_range(directory, part, clock) for part in ranges)
@@ -158,15 +156,15 @@ class PdfReader:
                 "%d of the %d pages of a PDF have text, but no ink: the fonts they need are missing on this machine "
                 "(Debian, Ubuntu: apt-get install fonts-liberation). Their text goes to the model as text.",
                 len(unseen),
-                info.page_count,
+                pdf.info.page_count,
             )
-        return [pages[number] for number in _numbers(info)]
+        return [pages[number] for number in _numbers(pdf)]
 
     async def _draw_range(self, directory: Path, part: PageRange, clock: "_Clock") -> list[DrawnPage]:
         arguments = [*part.option, "-cropbox", "-q", *_JPEG_OPTIONS, *_range_options(part.first, part.last), PDF_NAME]
         output = await self._run("pdftoppm", arguments, directory, clock)
         split = partial(split_pages, output, len(part.pages))
-        return await asyncio.get_running_loop().run_in_executor(self._executor, split)
+        return await self._in_thread(split)
 
     async def _unseen_texts(self, directory: Path, blank: Sequence[int], clock: "_Clock") -> dict[int, str]:
         """The text layer of pages without ink, as far as they have one."""
@@ -175,16 +173,16 @@ class PdfReader:
         texts = await self._extract(directory, min(blank), max(blank), clock)
         return {number: texts[number - min(blank)] for number in blank if texts[number - min(blank)]}
 
-    async def _all_texts(self, pdf: Pdf, info: PdfInfo) -> list[str]:
-        known = [self._cache.get((pdf.digest, number)) for number in _numbers(info)]
+    async def _all_texts(self, pdf: Pdf) -> list[str]:
+        known = [self._cache.get((pdf.digest, number)) for number in _numbers(pdf)]
         texts = [text for text in known if isinstance(text, str)]
-        if len(texts) == info.page_count:
+        if len(texts) == pdf.info.page_count:
             return texts
-        return await self._texts.run(pdf.digest, partial(self._read_texts, pdf, info))
+        return await self._texts.run(pdf.digest, partial(self._read_texts, pdf))
 
-    async def _read_texts(self, pdf: Pdf, info: PdfInfo) -> list[str]:
+    async def _read_texts(self, pdf: Pdf) -> list[str]:
         async with self._scratch(pdf) as directory:
-            texts = await self._extract(directory, 1, info.page_count, _Clock(self._settings.pdf_timeout_seconds))
+            texts = await self._extract(directory, 1, pdf.info.page_count, _Clock(self._settings.pdf_timeout_seconds))
         for number, text in enumerate(texts, 1):
             self._cache.put((pdf.digest, number), text, len(text) + _INFO_BYTES_PER_PAGE)
         return texts
@@ -192,7 +190,14 @@ class PdfReader:
     async def _extract(self, directory: Path, first: int, last: int, clock: "_Clock") -> list[str]:
         """The text layers of pages `first` to `last`. Poppler ends each page with a form feed."""
         arguments = ["-q", "-enc", "UTF-8", *_range_options(first, last), PDF_NAME, "-"]
-        output = await self._run("pdftotext", arguments, directory, clock)
+        limit = self._settings.text_file_max_bytes
+        try:
+            output = await self._run("pdftotext", arguments, directory, clock, most_bytes=limit)
+        except OutputTooLongError as error:
+            setting = "LOCALAIK_TEXT_FILE_MAX_BYTES"
+            what = "The text of the PDF"
+            actual = f"{error.size} or more"
+            raise over_limit("text_too_large", what, "bytes", actual=actual, limit=limit, setting=setting) from None
         texts = [text.strip("\n") for text in output.decode("utf-8", "replace").split("\f")[:-1]]
         if first == last:
             return ["\n".join(texts)]
@@ -201,17 +206,22 @@ class PdfReader:
         singles = [await self._extract(directory, page, page, clock) for page in range(first, last + 1)]
         return [text for [text] in singles]  # some page has a form feed of its own
 
-    async def _run(self, program: str, arguments: Sequence[str], directory: Path, clock: "_Clock") -> bytes:
+    async def _run(
+        self, program: str, arguments: Sequence[str], directory: Path, clock: "_Clock", *, most_bytes: int = 0
+    ) -> bytes:
         async with self._turns:
             try:
                 async with asyncio.timeout(clock.remaining()):
-                    return await run_tool(program, arguments, directory)
+                    return await run_tool(program, arguments, directory, most_bytes=most_bytes)
             except TimeoutError:
                 raise TimedOut(
                     f"The PDF took longer than {self._settings.pdf_timeout_seconds:g} seconds "
                     "(LOCALAIK_PDF_TIMEOUT_SECONDS).",
                     reason="pdf_timeout",
                 ) from None
+
+    async def _in_thread(self, work: partial[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     @asynccontextmanager
     async def _scratch(self, pdf: Pdf) -> AsyncIterator[Path]:
@@ -242,8 +252,12 @@ class _Clock:
         return max(self._seconds - (monotonic() - self._started), 0)
 
 
-def _numbers(info: PdfInfo) -> range:
-    return range(1, info.page_count + 1)
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _numbers(pdf: Pdf) -> range:
+    return range(1, pdf.info.page_count + 1)
 
 
 def _range_options(first: int, last: int) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ _ALL_PAGES: Final = 1_000_000
 _FILE_COMPLAINTS: Final = ("Syntax Error", "Syntax Warning", "Command Line Error", "Internal Error", "I/O Error")
 _NEEDS_PASSWORD: Final = re.compile(r"Incorrect password|security handler|[Uu]nsupported.*[Ee]ncrypt")
 _NO_PAGES: Final = re.compile(r"after the last page \(0\)|Invalid page count 0")
-_SIZE: Final = re.compile(r"([\d.]+) x ([\d.]+) pts")
+_SIZE: Final = re.compile(r"([\d.e+-]+) x ([\d.e+-]+) pts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,12 @@ def _ask(path: Path, last_page: int, seconds: int) -> PdfInfo:
         raise _refusal(str(error)) from None
     sizes = (_SIZE.search(value) for key, value in told.items() if key.startswith("Page ") and key.endswith(" size"))
     sides = tuple(max(float(size[1]), float(size[2])) for size in sizes if size is not None)
-    if not told["Pages"]:
+    count: int = told["Pages"]
+    if not count:
         raise _empty()
-    return PdfInfo(told["Pages"], sides)
+    if len(sides) != min(count, last_page) or not all(sides):
+        raise MediaError("broken_pdf", "The PDF is damaged: some of its pages can't be read.")
+    return PdfInfo(count, sides)
 
 
 def _refusal(complaint: str) -> MediaError | InternalFault:

@@ -16,7 +16,7 @@ from typing import Final
 from localaik.errors import InternalFault, MissingTool
 from localaik.media.faults import MediaError
 
-__all__ = ["find_tool", "missing_poppler", "poppler_version", "run_tool"]
+__all__ = ["OutputTooLongError", "find_tool", "missing_poppler", "poppler_version", "run_tool"]
 
 _INSTALL: Final = (
     "Debian, Ubuntu: apt-get install poppler-utils; macOS: brew install poppler; "
@@ -24,7 +24,16 @@ _INSTALL: Final = (
 )
 _NOT_STARTED: Final = frozenset({126, 127})  # statuses of shell and dynamic loader for a program that can't start
 _VERSION_SECONDS: Final = 5
+_READ_BYTES: Final = 1 << 17
 _version: str | None = None
+
+
+class OutputTooLongError(Exception):
+    """A program wrote more than it may: at least `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 def poppler_version() -> str | None:
@@ -66,11 +75,12 @@ def find_tool(program: str) -> str:
     return path
 
 
-async def run_tool(program: str, arguments: Sequence[str], directory: Path) -> bytes:
+async def run_tool(program: str, arguments: Sequence[str], directory: Path, *, most_bytes: int = 0) -> bytes:
     """Run one of poppler's programs in `directory` to its end, and return what it wrote.
 
     A cancelled or timed-out caller leaves no process behind. Raises `MissingTool`, `InternalFault` where the program
-    crashed, and `MediaError` (`broken_pdf`) where it gave up on the file.
+    crashed, `MediaError` (`broken_pdf`) where it gave up on the file, and `OutputTooLongError` where it wrote more than
+    `most_bytes` (0: any number).
     """
     path = find_tool(program)
     try:
@@ -86,14 +96,26 @@ async def run_tool(program: str, arguments: Sequence[str], directory: Path) -> b
     except OSError:
         raise missing_poppler(program) from None
     try:
-        output, _ = await process.communicate()
+        output = await _read(process.stdout, most_bytes) if process.stdout is not None else b""
+        await process.wait()
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            await process.communicate()
     _check_status(program, process.returncode)
     return output
+
+
+async def _read(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await stream.read(_READ_BYTES):
+        size += len(piece)
+        if most_bytes and size > most_bytes:
+            raise OutputTooLongError(size)
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _check_status(program: str, status: int | None) -> None:

@@ -108,7 +108,8 @@ class Server:
         if self._runner is not None:
             for site in tuple(self._runner.sites):
                 await site.stop()
-            await self._quiet(hurry or asyncio.Event())
+            if await self._is_quiet_in_time(hurry or asyncio.Event()):
+                await self._runner.cleanup()  # what was answered last is still being sent
         await self._engine.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -146,14 +147,15 @@ class Server:
         for listening in sockets:
             await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
 
-    async def _quiet(self, hurry: asyncio.Event) -> None:
-        """Return when no request runs any more, or the grace period is over."""
+    async def _is_quiet_in_time(self, hurry: asyncio.Event) -> bool:
+        """Wait until no request runs any more; False where the grace period ends first."""
         if self._face is None:
-            return
+            return True
         waits = (asyncio.create_task(self._face.quiet()), asyncio.create_task(_set(hurry)))
         await asyncio.wait(waits, timeout=self._settings.shutdown_grace_seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+        return waits[0].done() and not waits[0].cancelled()
 
 
 async def _set(event: asyncio.Event) -> None:

@@ -86,6 +86,8 @@ class Router(Generic[R]):
         path = _normalise(raw_path)
         method = "GET" if method == "HEAD" else method
         candidates = self._static.get(path)
+        if candidates is not None and len(candidates) == 1 and candidates[0].route.method == method:
+            return Match(candidates[0].protocol, candidates[0].route, {})  # nearly every request
         found = self._search(path) if candidates is None else [(entry, dict[str, str]()) for entry in candidates]
         if not found:
             return Unrouted(owner_of_unknown(path, headers, query), ())

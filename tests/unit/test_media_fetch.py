@@ -98,7 +98,7 @@ def port_of(url: str) -> str:
 async def test_b123_a_file_is_fetched_with_its_type(serve: Serve, seen: Requests) -> None:
     assert await fetch(await serve(hello) + "a/b?c=d") == Fetched(b"hello", "image/png")
     assert seen[0].path_qs == "/a/b?c=d"
-    assert set(seen[0].headers) == {"Host", "Accept", "Accept-Encoding", "User-Agent"}
+    assert set(seen[0].headers) == {"Host", "Connection", "Accept", "Accept-Encoding", "User-Agent"}
 
 
 async def test_no_cookies_are_kept(serve: Serve, seen: Requests) -> None:

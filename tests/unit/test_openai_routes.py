@@ -1,5 +1,6 @@
 """The OpenAI routes over a real socket, on a pipeline that is a script."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -41,8 +42,12 @@ class ScriptedPipeline:
         self.script: Sequence[Sequence[GenerationEvent] | LocalaikError] = ANSWER
         self.requests: list[GenerationRequest] = []
         self.open = 0
+        self.all_ended = asyncio.Event()
         self.supports_logprobs = True
         self.fingerprint = "before0000"
+        self.may_go_on = asyncio.Event()
+        """Cleared, it holds everything back that comes after the first batch."""
+        self.may_go_on.set()
 
     async def run(self, request: GenerationRequest) -> AsyncGenerator[list[GenerationEvent], None]:
         self.requests.append(request)
@@ -53,8 +58,11 @@ class ScriptedPipeline:
                 if isinstance(step, LocalaikError):
                     raise step
                 yield list(step)
+                await self.may_go_on.wait()
         finally:
             self.open -= 1
+            if not self.open:
+                self.all_ended.set()
 
     def _completion(self, request: GenerationRequest) -> Sequence[Sequence[GenerationEvent] | LocalaikError]:
         if self.script is not ANSWER:
@@ -121,8 +129,11 @@ async def serving(settings: Settings, *, strict: bool = False) -> AsyncIterator[
     pipeline = ScriptedPipeline()
     entries = [ModelEntry(name, 7, "localaik", 8192, "A model.") for name in ("tiny", "org/alias")]
     services = Services(settings, cast("Pipeline", pipeline), Registry(entries, strict=strict))
-    async with RawTestServer(ServerFace(services, [PROTOCOL]).handle) as server, ClientSession() as http:
+    server = RawTestServer(ServerFace(services, [PROTOCOL]).handle)
+    await server.start_server()
+    async with ClientSession() as http:
         yield Face(pipeline, http, server.make_url("/"))
+    await server.close()
     assert pipeline.open == 0
 
 
@@ -186,6 +197,32 @@ async def test_ignored_fields_are_named_in_a_header(face: Face) -> None:
     for stream in (False, True):
         async with face.request("POST", "/v1/chat/completions", {**body, "stream": stream}) as answer:
             assert answer.headers["x-localaik-ignored"] == "store, user, cache_prompt"
+
+
+async def test_long_names_of_ignored_fields_fit_a_header(face: Face) -> None:
+    body = {**HI, "logit_bias": {f"{'x' * 10_000}{number}": 1 for number in range(30)}}
+    async with face.request("POST", "/v1/chat/completions", body) as answer:
+        assert answer.status == 200
+        assert len(answer.headers["x-localaik-ignored"]) < 4000
+
+
+async def test_b079_a_silent_stream_gets_comments() -> None:
+    async with serving(Settings(access_log=False, sse_ping_seconds=0.01)) as face:
+        face.pipeline.may_go_on.clear()
+        async with face.request("POST", "/v1/chat/completions", {**HI, "stream": True}) as answer:
+            while await answer.content.readline() != b": keep-alive\n":
+                pass
+            face.pipeline.may_go_on.set()
+            assert (await answer.text()).endswith("data: [DONE]\n\n")
+
+
+async def test_b137_a_caller_that_leaves_ends_the_generation(face: Face) -> None:
+    face.pipeline.may_go_on.clear()
+    async with face.request("POST", "/v1/completions", {"model": "m", "prompt": ["a", "b"], "stream": True}) as answer:
+        await answer.content.readany()
+        assert face.pipeline.open == 2
+    async with asyncio.timeout(60):  # a guard against hangs
+        await face.pipeline.all_ended.wait()
 
 
 async def test_a_missing_model_is_the_first_one_in_chat_only(face: Face) -> None:

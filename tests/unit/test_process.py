@@ -224,7 +224,7 @@ class TestGuardianOnLinux:
 
     def test_b130_a_parent_that_died_before_the_request_is_noticed(self, tmp_path: Path) -> None:
         trace = tmp_path / "ran"
-        argv = guarded(child_argv("x", arguments=str(trace), status=0))
+        argv = guarded(child_argv("x", arguments=str(trace), status=0, orphan=True))
         argv[4] = "1"  # not the process that starts it
         assert subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode == 1
         assert not trace.exists()
@@ -232,7 +232,7 @@ class TestGuardianOnLinux:
     def test_b130_arguments_with_spaces_survive(self, tmp_path: Path) -> None:
         trace = tmp_path / "arguments"
         words = ["/models/my model.gguf", "", "a  b\t'c' \"d\" $HOME *"]
-        argv = guarded(child_argv(*words, arguments=str(trace), status=7))
+        argv = guarded(child_argv(*words, arguments=str(trace), status=7, orphan=True))
         assert subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode == 7
         assert trace.read_text("utf-8").split("\n") == words
 

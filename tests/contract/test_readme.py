@@ -1,0 +1,59 @@
+"""The examples of the README, run as they stand against a real server."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import media_samples
+from tests.contract.conftest import RunningServer
+
+README = Path(__file__).parent.parent.parent / "README.md"
+DEFAULT_URL = "http://127.0.0.1:8090"
+HANG_SECONDS = 120
+
+
+def snippets(language: str, *, holding: str = "") -> list[str]:
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if holding in block]
+
+
+def run(command: list[str], directory: Path) -> str:
+    foreign = ("GOOGLE_", "GEMINI_", "OPENAI_")
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env={name: value for name, value in os.environ.items() if not name.startswith(foreign)},
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readme_has_the_examples_that_it_promises() -> None:
+    python = snippets("python")
+    assert all(DEFAULT_URL in snippet for snippet in python)
+    assert sum("genai" in snippet for snippet in python) == 3
+    assert sum("openai" in snippet for snippet in python) == 1
+    assert len(snippets("sh", holding="curl ")) == 2
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_python_examples_run(server: RunningServer, tmp_path: Path, index: int) -> None:
+    (tmp_path / "photo.png").write_bytes(media_samples.make_image("PNG"))
+    (tmp_path / "report.pdf").write_bytes(media_samples.make_pdf(media_samples.pages_of_text(2)))
+    snippet = snippets("python")[index].replace(DEFAULT_URL, server.url)
+    assert run([sys.executable, "-c", snippet], tmp_path).strip()
+
+
+@pytest.mark.parametrize("index", range(2))
+def test_curl_examples_run(server: RunningServer, tmp_path: Path, index: int) -> None:
+    snippet = snippets("sh", holding="curl ")[index].replace(DEFAULT_URL, server.url).replace("curl ", "curl --fail ")
+    answer = run(["bash", "-euc", snippet], tmp_path)
+    assert '"candidates"' in answer or '"choices"' in answer
