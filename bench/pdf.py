@@ -1,7 +1,7 @@
 """How fast PDF pages become images, against poppler alone: `python -m bench.pdf [--quick]`.
 
-The same new file of 20 pages of text goes through `MediaLoader` and through as many bare `pdftoppm` at once, in turns,
-with the same resolution and format. Then the loader is given the file again.
+The same new file of 20 pages of text goes through `MediaLoader` and through as many bare `pdftoppm` at once. Both
+have the same resolution and format, and take turns in being first. Then the loader is given the file again.
 """
 
 import asyncio
@@ -82,9 +82,12 @@ async def _rounds(
         for number in range(rounds + 1):
             pages = pages_of_text(PAGES)
             pdf = make_pdf([PdfPage([*page.lines, f"Copy {number}."]) for page in pages])
-            bare.append(await asyncio.to_thread(_draw, program, pdf, settings.pdf_dpi, workers))
+            if number % 2:
+                bare.append(await asyncio.to_thread(_draw, program, pdf, settings.pdf_dpi, workers))
             loaded.append(await _load(loader, pdf))
             again.append(await _load(loader, pdf))
+            if not number % 2:
+                bare.append(await asyncio.to_thread(_draw, program, pdf, settings.pdf_dpi, workers))
     finally:
         await loader.close()
     return loaded[1:], again[1:], bare[1:]  # the first round warms up

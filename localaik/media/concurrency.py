@@ -58,10 +58,11 @@ class SingleFlight(Generic[T]):
 
     async def close(self) -> None:
         """Cancel what runs, and wait for its end."""
-        running = [flight.task for flight in self._flights.values()] + list(self._leaving)
+        running = [flight.task for flight in self._flights.values()]
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        # Those that are leaving were cancelled before; once more would break into their clearing up.
+        await asyncio.gather(*running, *self._leaving, return_exceptions=True)
 
     def _end(self, key: Hashable, flight: _Flight[T]) -> None:
         if self._flights.get(key) is flight:

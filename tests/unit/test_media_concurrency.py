@@ -66,6 +66,30 @@ async def test_b137_the_run_goes_on_until_the_last_caller_leaves() -> None:
     assert job.cancelled == 1
 
 
+async def test_closing_lets_a_cancelled_run_clear_up() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    started, clearing, cleared = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> str:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+            return "never"
+        finally:
+            await clearing.wait()
+            cleared.set()
+
+    caller = asyncio.create_task(flights.run("key", work))
+    await started.wait()
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    closing = asyncio.create_task(flights.close())
+    await asyncio.sleep(0)
+    clearing.set()
+    await closing
+    assert cleared.is_set()
+
+
 async def test_after_the_last_caller_left_a_new_run_starts() -> None:
     flights: SingleFlight[str] = SingleFlight()
     first, second = Job(), Job()

@@ -218,7 +218,8 @@ async def test_b079_a_silent_stream_gets_comments() -> None:
 
 async def test_b137_a_caller_that_leaves_ends_the_generation(face: Face) -> None:
     face.pipeline.may_go_on.clear()
-    async with face.request("POST", "/v1/completions", {"model": "m", "prompt": ["a", "b"], "stream": True}) as answer:
+    body = {"model": "m", "prompt": ["a", "b"], "stream": True, "echo": True}
+    async with face.request("POST", "/v1/completions", body) as answer:
         await answer.content.readany()
         assert face.pipeline.open == 2
     async with asyncio.timeout(60):  # a guard against hangs
@@ -319,7 +320,7 @@ async def test_many_prompts_are_all_answered(face: Face) -> None:
 
 async def test_a_fault_of_one_prompt_is_the_fault_of_the_request(face: Face) -> None:
     face.pipeline.script = [*ANSWER[:2], EngineUnreachable("gone")]
-    body = {"model": "m", "prompt": ["a", "b", "c"]}
+    body: dict[str, object] = {"model": "m", "prompt": ["a", "b", "c"]}
     assert (await face.refusal("/v1/completions", body, status=502))[0] == "upstream_unreachable"
     frames = await face.frames("/v1/completions", body)
     assert "upstream_unreachable" in frames[-1]

@@ -107,7 +107,7 @@ def test_a_delta_without_a_start_still_has_its_role_first() -> None:
 
 
 def test_choices_have_their_own_role_and_end() -> None:
-    events = [
+    events: list[GenerationEvent] = [
         Started(0),
         Started(1),
         TextDelta("b", 1),
@@ -169,7 +169,13 @@ def test_what_some_readers_take_for_the_end_of_a_line_is_escaped(text: str) -> N
 
 
 def test_padding_is_there_only_when_asked_for() -> None:
-    events = [Started(), TextDelta("a"), TextDelta("a" * 10), Finished("stop"), UsageReported(Usage(1, 1))]
+    events: list[GenerationEvent] = [
+        Started(),
+        TextDelta("a"),
+        TextDelta("a" * 10),
+        Finished("stop"),
+        UsageReported(Usage(1, 1)),
+    ]
     *chunks, usage, _ = play(events, obfuscate=True, include_usage=True)
     assert len({len(chunk) for chunk in chunks[1:3]}) == 1
     assert all("obfuscation" in orjson.loads(chunk) for chunk in chunks)
@@ -259,7 +265,7 @@ class Automaton:
         message = self.messages.get(index)
         if message is None:
             assert delta == {"role": "assistant", "content": "", "refusal": None}
-            tokens = {"content": [], "refusal": None} if logprobs else None
+            tokens: object = {"content": [], "refusal": None} if logprobs else None
             self.messages[index] = {"content": "", "logprobs": tokens, "finish_reason": None}
             return
         assert message["finish_reason"] is None

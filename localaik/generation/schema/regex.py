@@ -4,6 +4,7 @@ The language of a pattern is the set of strings in which it finds a match. Valid
 and `$`; where they do, the expression keeps to the strings on which ECMA-262 and Python agree.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -153,6 +154,7 @@ _CLASSES: Final[dict[str, tuple[CharSet, CharSet]]] = {
     "w": (charset([(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)]), ()),
     "s": (charset(_SPACES), charset([*_SPACES, (0x1C, 0x1F), (0x85, 0x85), (0xFEFF, 0xFEFF)])),
 }
+_COUNTS: Final = re.compile("[0-9]+(?:,[0-9]*)?|,[0-9]+")
 _LINE_ENDS: Final = single("\n\r\u2028\u2029")
 _CONTROLS: Final = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 
@@ -160,7 +162,7 @@ _CONTROLS: Final = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 @lru_cache(maxsize=1)
 def _digits_of_all_scripts() -> CharSet:
     """Python's `\\d`."""
-    return charset((code, code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Nd")
+    return charset((code, code) for code in range(0x20000) if unicodedata.category(chr(code)) == "Nd")
 
 
 def _class_escape(letter: str) -> tuple[CharSet, CharSet]:
@@ -250,9 +252,12 @@ class _Parser:
         end = self._text.find("}", self._at)
         if self._peek() != "{" or end < 0:
             return None
-        low, comma, high = self._text[self._at + 1 : end].partition(",")
-        if not low.isdecimal() or (high and not high.isdecimal()) or len(low) > 6 or len(high) > 6:
+        inner = self._text[self._at + 1 : end]
+        if not _COUNTS.fullmatch(inner):
             return None
+        low, comma, high = inner.partition(",")
+        if not low or len(inner) > 12:
+            raise UnsupportedPatternError(f"the counts {{{inner}}} are too large or have no first number")
         self._at = end + 1
         if not comma:
             return int(low), int(low)

@@ -3,21 +3,19 @@
 import asyncio
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncGenerator, Sequence
 from math import isfinite
-from time import perf_counter
 from typing import Final
 
 from aiohttp import web
 
 from localaik.errors import BadRequest, NotFound, TimedOut
-from localaik.generation.events import GenerationEvent, UsageReported
 from localaik.generation.fold import fold
 from localaik.http.body import read_json
 from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.http.stream import stream_events
 from localaik.protocols.contract import Handler, Protocol, Route, Services
+from localaik.protocols.figures import watch
 from localaik.protocols.gemini.decode import Decoded, decode, decode_count
 from localaik.protocols.gemini.encode import count_object, encode_generation
 from localaik.protocols.gemini.models import find_model, list_page, model_resource
@@ -44,7 +42,7 @@ _RESPONSE_ID_BYTES: Final = 16  # 22 characters of base64
 async def generate_content(call: Call, services: Services) -> web.StreamResponse:
     """POST models/{model}:generateContent."""
     decoded = await _read_request(call, services, "generateContent")
-    generation = await fold(_watch(call, services.pipeline.run(decoded.generation)))
+    generation = await fold(watch(call, services.pipeline.run(decoded.generation)))
     body = encode_generation(generation, decoded.answering, _new_response_id())
     return json_response(body, content_type=JSON_TYPE, gzip_for=call)
 
@@ -55,7 +53,7 @@ async def stream_generate_content(call: Call, services: Services) -> web.StreamR
     decoded = await _read_request(call, services, "streamGenerateContent")
     return await stream_events(
         call,
-        _watch(call, services.pipeline.run(decoded.generation)),
+        watch(call, services.pipeline.run(decoded.generation)),
         StreamEncoder(decoded.answering, _new_response_id(), framing),
         content_type=SSE_TYPE if framing is Framing.SSE else JSON_TYPE,
         headers=stream_headers(framing),
@@ -149,23 +147,6 @@ def _time_limit(call: Call) -> float | None:
 
 def _new_response_id() -> str:
     return urlsafe_b64encode(os.urandom(_RESPONSE_ID_BYTES)).decode().rstrip("=")
-
-
-async def _watch(
-    call: Call, batches: AsyncGenerator[list[GenerationEvent], None]
-) -> AsyncGenerator[Sequence[GenerationEvent], None]:
-    """The same batches; the call learns its figures from them."""
-    try:
-        async for batch in batches:
-            if call.first_token is None:
-                call.first_token = perf_counter()
-            last = batch[-1]
-            if isinstance(last, UsageReported):
-                call.prompt_tokens = last.usage.prompt_tokens
-                call.completion_tokens = last.usage.completion_tokens
-            yield batch
-    finally:
-        await batches.aclose()
 
 
 def _routes() -> tuple[Route, ...]:

@@ -185,7 +185,7 @@ def stream_answering(
 
 
 def _refuse_schema(name: str) -> None:
-    """llama.cpp's own field for a schema: an answer without its form would be a worse surprise than a refusal."""
+    """A field of engines for the schema of an answer: one without its form would be a worse surprise than a refusal."""
     if name == "json_schema":
         raise BadRequest(
             "'json_schema' is not supported at the top of a request. Use 'response_format' of chat completions.",

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from localaik.errors import BadRequest, Forbidden, NotServed, UnknownModel
-from localaik.generation.events import GenerationEvent, UsageReported
+from localaik.generation.events import GenerationEvent
 from localaik.generation.fold import fold
 from localaik.generation.request import GenerationRequest
 from localaik.http.body import read_json
@@ -16,6 +16,7 @@ from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.http.stream import StreamEncoder, stream_events
 from localaik.protocols.contract import Handler, Protocol, Route, Services
+from localaik.protocols.figures import watch
 from localaik.protocols.openai.completion_decode import decode_completion
 from localaik.protocols.openai.completion_encode import CompletionStream, encode_completion, keep_best
 from localaik.protocols.openai.decode import Decoded, decode_chat
@@ -62,7 +63,7 @@ async def create_completion(call: Call, services: Services) -> web.StreamRespons
     requests = decoded.generations
     _check(call, services, requests[0])
     echoes = [await _echo(services, request.prompt) if decoded.echo else "" for request in requests]
-    batches = _watch(call, _run(services, requests))
+    batches = watch(call, _run(services, requests))
     identity = _identity(services, "cmpl")
     if decoded.stream:
         encoder = CompletionStream(decoded.answering, identity, echoes=echoes, n=decoded.n)
@@ -93,7 +94,7 @@ async def delete_model(call: Call, services: Services) -> web.StreamResponse:
 
 
 async def _answer_chat(call: Call, services: Services, decoded: Decoded) -> web.StreamResponse:
-    batches = _watch(call, services.pipeline.run(decoded.generation))
+    batches = watch(call, services.pipeline.run(decoded.generation))
     identity = _identity(services, "chatcmpl")
     if decoded.stream:
         return await _stream(call, services, batches, ChatStream(decoded.answering, identity))
@@ -153,23 +154,6 @@ def _identity(services: Services, prefix: str) -> Callable[[], Identity]:
     answer_id = f"{prefix}-{os.urandom(_ID_BYTES).hex()}"
     created = int(time.time())
     return lambda: Identity(answer_id, created, services.pipeline.fingerprint)
-
-
-async def _watch(
-    call: Call, batches: AsyncGenerator[list[GenerationEvent], None]
-) -> AsyncGenerator[Sequence[GenerationEvent], None]:
-    """The same batches; the call learns its figures from them."""
-    try:
-        async for batch in batches:
-            if call.first_token is None:
-                call.first_token = time.perf_counter()
-            last = batch[-1]
-            if isinstance(last, UsageReported):
-                call.prompt_tokens = last.usage.prompt_tokens
-                call.completion_tokens = last.usage.completion_tokens
-            yield batch
-    finally:
-        await batches.aclose()
 
 
 def _routes() -> tuple[Route, ...]:

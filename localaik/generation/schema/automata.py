@@ -1,0 +1,171 @@
+"""Deterministic automata for what expressions alone can't say: intersections, complements, and their lengths.
+
+States are languages; a step takes the Brzozowski derivative ("Derivatives of Regular Expressions", 1964). Only
+expressions over characters come in here, and they have no rules.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from localaik.generation.schema.charsets import ALL, CharSet, charset, intersection
+from localaik.generation.schema.expressions import (
+    ANYTHING,
+    EMPTY,
+    NOTHING,
+    Chars,
+    Choice,
+    Expr,
+    Repeat,
+    Rule,
+    Seq,
+    Text,
+    choice,
+    repeat,
+    seq,
+)
+
+__all__ = ["Automaton", "Both", "Other", "TooManyStatesError", "both", "other"]
+
+_MAX_STEPS: Final = 12_000
+
+
+class TooManyStatesError(Exception):
+    """The automaton would be too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The texts that are in every part."""
+
+    parts: "tuple[Term, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """The texts that are not in `term`."""
+
+    term: "Term"
+
+
+Term = Text | Chars | Seq | Choice | Repeat | Rule | Both | Other
+
+
+def both(parts: Iterable[Term]) -> Term:
+    """The intersection, in the simplest form."""
+    flat: dict[Term, None] = {}
+    for part in parts:
+        for inner in part.parts if isinstance(part, Both) else (part,):
+            if inner == NOTHING:
+                return NOTHING
+            if inner != ANYTHING:
+                flat[inner] = None
+    if not flat:
+        return ANYTHING
+    return next(iter(flat)) if len(flat) == 1 else Both(tuple(flat))
+
+
+def other(term: Term) -> Term:
+    """The complement, in the simplest form."""
+    if isinstance(term, Other):
+        return term.term
+    if term == NOTHING:
+        return ANYTHING
+    return NOTHING if term == ANYTHING else Other(term)
+
+
+def accepts_empty(term: Term) -> bool:
+    """The empty text is in the language."""
+    if isinstance(term, Seq):
+        return all(map(accepts_empty, term.items))
+    if isinstance(term, Both):
+        return all(map(accepts_empty, term.parts))
+    if isinstance(term, Choice):
+        return any(map(accepts_empty, term.options))
+    if isinstance(term, Repeat):
+        return term.low == 0 or accepts_empty(term.item)
+    return isinstance(term, Other) and not accepts_empty(term.term)
+
+
+class Automaton:
+    """Steps between languages; one budget for all of them."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def steps(self, term: Term) -> list[tuple[CharSet, Term]]:
+        """The disjoint sets of first characters, each with the language of what may follow it.
+
+        Raises `TooManyStatesError` when the automaton grows too large.
+        """
+        cuts: set[int] = set()
+        _cuts(term, cuts)
+        starts = sorted({0, 0xE000, *cuts})
+        followers: dict[Term, list[tuple[int, int]]] = {}
+        for start, end in zip(starts, [*starts[1:], 0x110000], strict=True):
+            if start < end and intersection(((start, end - 1),), ALL):
+                self._steps += 1
+                if self._steps > _MAX_STEPS:
+                    raise TooManyStatesError
+                followers.setdefault(_derive(term, start), []).append((start, end - 1))
+        return [(charset(ranges), rest) for rest, ranges in followers.items() if rest != NOTHING]
+
+
+def _cuts(term: Term, cuts: set[int]) -> None:
+    """Where the sets of first characters begin and end."""
+    if isinstance(term, Chars):
+        for low, high in term.ranges:
+            cuts.add(low)
+            cuts.add(high + 1)
+    elif isinstance(term, Seq):
+        for item in term.items:
+            _cuts(item, cuts)
+            if not accepts_empty(item):
+                return
+    elif isinstance(term, Choice):
+        for option in term.options:
+            _cuts(option, cuts)
+    elif isinstance(term, Both):
+        for part in term.parts:
+            _cuts(part, cuts)
+    elif isinstance(term, Repeat):
+        _cuts(term.item, cuts)
+    elif isinstance(term, Other):
+        _cuts(term.term, cuts)
+
+
+def _derive(term: Term, code: int) -> Term:
+    """The language of what may follow the character `code`."""
+    if isinstance(term, Chars):
+        return EMPTY if any(low <= code <= high for low, high in term.ranges) else NOTHING
+    if isinstance(term, Seq):
+        options: list[Term] = []
+        for index, item in enumerate(term.items):
+            options.append(_then(_derive(item, code), term.items[index + 1 :]))
+            if not accepts_empty(item):
+                break
+        return _either(options)
+    if isinstance(term, Choice):
+        return _either([_derive(option, code) for option in term.options])
+    if isinstance(term, Both):
+        return both([_derive(part, code) for part in term.parts])
+    if isinstance(term, Other):
+        return other(_derive(term.term, code))
+    if isinstance(term, Repeat):
+        low = 0 if accepts_empty(term.item) else max(term.low - 1, 0)
+        rest = repeat(term.item, low, None if term.high is None else term.high - 1)
+        return _then(_derive(term.item, code), (rest,))
+    return NOTHING
+
+
+def _then(first: Term, rest: tuple[Expr, ...]) -> Term:
+    if isinstance(first, Both | Other):
+        raise TypeError("intersections and complements stand outside of sequences")
+    return seq(first, *rest)
+
+
+def _either(options: list[Term]) -> Term:
+    plain = [option for option in options if not isinstance(option, Both | Other)]
+    if len(plain) < len(options):
+        raise TypeError("intersections and complements stand outside of choices")
+    return ANYTHING if ANYTHING in plain else choice(plain)
