@@ -101,7 +101,6 @@ class Settings(BaseModel):
     max_body_bytes: Count = Field(67_108_864, description="Longest request body, after decompression")
     max_json_depth: Count = Field(100, description="Deepest nesting of a request body")
     max_messages: Count = Field(4096, description="Most turns of a conversation")
-    max_tools: Count = Field(512, description="Most tools of a request")
     body_idle_seconds: Seconds = Field(30, description="Longest silence inside a request body")
     write_idle_seconds: Seconds = Field(60, description="How long a caller may stop reading")
     keepalive_seconds: Seconds = Field(75, description="How long an idle connection is kept")

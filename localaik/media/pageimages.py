@@ -1,14 +1,15 @@
-"""What `pdftoppm` wrote becomes page images, and pages without ink are found. Blocks; runs in a worker thread."""
+"""What `pdftoppm` wrote becomes page images, and pages without ink are found."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from localaik.media.base64 import encode
-from localaik.media.faults import MediaError
 from localaik.media.images import load_pillow
 
-__all__ = ["DrawnPage", "split_pages"]
+__all__ = ["DrawnPage", "cut_apart", "read_pages"]
 
 _END_AND_START: Final = b"\xff\xd9\xff\xd8\xff"
 _END_BYTES: Final = 2
@@ -26,20 +27,23 @@ class DrawnPage:
     blank: bool
 
 
-def split_pages(output: bytes, count: int) -> list[DrawnPage]:
-    """The `count` JPEG files that follow each other in `output`.
+def read_pages(path: Path) -> list[DrawnPage]:
+    """The JPEG files that follow each other in the file at `path`. Blocks for about a millisecond per page."""
+    return [DrawnPage(encode(jpeg), _is_blank(jpeg)) for jpeg in cut_apart(path.read_bytes())]
 
-    Markers can't occur in the image data of a JPEG (ITU-T T.81, B.1.1.5), so the end of one and the start of the next
-    are where they seem to be. Raises `MediaError` (`broken_pdf`) where pages are missing.
+
+def cut_apart(data: bytes) -> Iterator[bytes]:
+    """The single JPEG files.
+
+    Markers can't occur in the image data of a JPEG (ITU-T T.81, B.1.1.5), so the end of one file and the start of the
+    next are where they seem to be.
     """
-    files = output.split(_END_AND_START)
-    if not output or len(files) != count:
-        drawn = len(files) if output else 0
-        raise MediaError("broken_pdf", f"The PDF is damaged: only {drawn} of {count} pages can be drawn.")
-    start, end = _END_AND_START[_END_BYTES:], _END_AND_START[:_END_BYTES]
-    last = len(files) - 1
-    whole = [(start if at else b"") + file + (end if at < last else b"") for at, file in enumerate(files)]
-    return [DrawnPage(encode(file), _is_blank(file)) for file in whole]
+    start = 0
+    while start < len(data):
+        at = data.find(_END_AND_START, start)
+        end = at + _END_BYTES if at >= 0 else len(data)
+        yield data[start:end]
+        start = end
 
 
 def _is_blank(jpeg: bytes) -> bool:

@@ -7,8 +7,9 @@ twenty times as much as drawing the page, and at this quality small print stays 
 import asyncio
 import hashlib
 import logging
+import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ from localaik.errors import TimedOut
 from localaik.media.concurrency import SingleFlight, all_in_order
 from localaik.media.faults import MediaError, over_limit
 from localaik.media.lru import LruCache
-from localaik.media.pageimages import DrawnPage, split_pages
+from localaik.media.pageimages import DrawnPage, read_pages
 from localaik.media.pdfinfo import PDF_NAME, PdfInfo, make_scratch, read_info
 from localaik.media.pdfplan import PageRange, Scale, plan_ranges
-from localaik.media.poppler import OutputTooLongError, run_tool
+from localaik.media.poppler import run_tool
 from localaik.settings import Settings
 
 __all__ = ["Pdf", "PdfReader"]
@@ -162,9 +163,17 @@ class PdfReader:
 
     async def _draw_range(self, directory: Path, part: PageRange, clock: "_Clock") -> list[DrawnPage]:
         arguments = [*part.option, "-cropbox", "-q", *_JPEG_OPTIONS, *_range_options(part.first, part.last), PDF_NAME]
-        output = await self._run("pdftoppm", arguments, directory, clock)
-        split = partial(split_pages, output, len(part.pages))
-        return await self._in_thread(split)
+        path = directory / f"pages-{part.first}"
+        output = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            await self._run("pdftoppm", arguments, directory, clock, output)
+        finally:
+            os.close(output)
+        pages = await self._in_thread(partial(read_pages, path))
+        if len(pages) != len(part.pages):
+            expected = len(part.pages)
+            raise MediaError("broken_pdf", f"The PDF is damaged: only {len(pages)} of {expected} pages can be drawn.")
+        return pages
 
     async def _unseen_texts(self, directory: Path, blank: Sequence[int], clock: "_Clock") -> dict[int, str]:
         """The text layer of pages without ink, as far as they have one."""
@@ -191,14 +200,17 @@ class PdfReader:
         """The text layers of pages `first` to `last`. Poppler ends each page with a form feed."""
         arguments = ["-q", "-enc", "UTF-8", *_range_options(first, last), PDF_NAME, "-"]
         limit = self._settings.text_file_max_bytes
-        try:
-            output = await self._run("pdftotext", arguments, directory, clock, most_bytes=limit)
-        except OutputTooLongError as error:
-            setting = "LOCALAIK_TEXT_FILE_MAX_BYTES"
-            what = "The text of the PDF"
-            actual = f"{error.size} or more"
-            raise over_limit("text_too_large", what, "bytes", actual=actual, limit=limit, setting=setting) from None
-        texts = [text.strip("\n") for text in output.decode("utf-8", "replace").split("\f")[:-1]]
+        read = bytearray()
+
+        def feed(piece: bytes) -> None:
+            read.extend(piece)
+            if limit and len(read) > limit:
+                actual, setting = f"{len(read)} or more", "LOCALAIK_TEXT_FILE_MAX_BYTES"
+                what = "The text of the PDF"
+                raise over_limit("text_too_large", what, "bytes", actual=actual, limit=limit, setting=setting)
+
+        await self._run("pdftotext", arguments, directory, clock, feed)
+        texts = [text.strip("\n") for text in read.decode("utf-8", "replace").split("\f")[:-1]]
         if first == last:
             return ["\n".join(texts)]
         if len(texts) == last - first + 1:
@@ -207,12 +219,17 @@ class PdfReader:
         return [text for [text] in singles]  # some page has a form feed of its own
 
     async def _run(
-        self, program: str, arguments: Sequence[str], directory: Path, clock: "_Clock", *, most_bytes: int = 0
-    ) -> bytes:
+        self,
+        program: str,
+        arguments: Sequence[str],
+        directory: Path,
+        clock: "_Clock",
+        output: int | Callable[[bytes], None],
+    ) -> None:
         async with self._turns:
             try:
                 async with asyncio.timeout(clock.remaining()):
-                    return await run_tool(program, arguments, directory, most_bytes=most_bytes)
+                    await run_tool(program, arguments, directory, output)
             except TimeoutError:
                 raise TimedOut(
                     f"The PDF took longer than {self._settings.pdf_timeout_seconds:g} seconds "

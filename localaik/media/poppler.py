@@ -9,14 +9,14 @@ import contextlib
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from localaik.errors import InternalFault, MissingTool
 from localaik.media.faults import MediaError
 
-__all__ = ["OutputTooLongError", "find_tool", "missing_poppler", "poppler_version", "run_tool"]
+__all__ = ["find_tool", "missing_poppler", "poppler_version", "run_tool"]
 
 _INSTALL: Final = (
     "Debian, Ubuntu: apt-get install poppler-utils; macOS: brew install poppler; "
@@ -26,14 +26,6 @@ _NOT_STARTED: Final = frozenset({126, 127})  # statuses of shell and dynamic loa
 _VERSION_SECONDS: Final = 5
 _READ_BYTES: Final = 1 << 17
 _version: str | None = None
-
-
-class OutputTooLongError(Exception):
-    """A program wrote more than it may: at least `size` bytes."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
 
 
 def poppler_version() -> str | None:
@@ -75,12 +67,15 @@ def find_tool(program: str) -> str:
     return path
 
 
-async def run_tool(program: str, arguments: Sequence[str], directory: Path, *, most_bytes: int = 0) -> bytes:
-    """Run one of poppler's programs in `directory` to its end, and return what it wrote.
+async def run_tool(
+    program: str, arguments: Sequence[str], directory: Path, output: int | Callable[[bytes], object]
+) -> None:
+    """Run one of poppler's programs in `directory` to its end.
 
-    A cancelled or timed-out caller leaves no process behind. Raises `MissingTool`, `InternalFault` where the program
-    crashed, `MediaError` (`broken_pdf`) where it gave up on the file, and `OutputTooLongError` where it wrote more than
-    `most_bytes` (0: any number).
+    What it writes goes to `output`: a file descriptor, or a function that is called with each piece. A pipe costs a
+    turn of the event loop for every 4 KB that poppler writes, so page images go to files.
+    A caller that is cancelled or timed out, or whose function raises, leaves no process behind. Raises `MissingTool`,
+    `InternalFault` where the program crashed, and `MediaError` (`broken_pdf`) where it gave up on the file.
     """
     path = find_tool(program)
     try:
@@ -89,14 +84,16 @@ async def run_tool(program: str, arguments: Sequence[str], directory: Path, *, m
             *arguments,
             cwd=directory,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output if isinstance(output, int) else subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is for the server, which lets requests finish
         )
     except OSError:
         raise missing_poppler(program) from None
     try:
-        output = await _read(process.stdout, most_bytes) if process.stdout is not None else b""
+        if process.stdout is not None and callable(output):
+            while piece := await process.stdout.read(_READ_BYTES):
+                output(piece)
         await process.wait()
     finally:
         if process.returncode is None:
@@ -104,18 +101,6 @@ async def run_tool(program: str, arguments: Sequence[str], directory: Path, *, m
                 process.kill()
             await process.communicate()
     _check_status(program, process.returncode)
-    return output
-
-
-async def _read(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while piece := await stream.read(_READ_BYTES):
-        size += len(piece)
-        if most_bytes and size > most_bytes:
-            raise OutputTooLongError(size)
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _check_status(program: str, status: int | None) -> None:

@@ -11,7 +11,9 @@ import pytest
 from tests import media_samples
 from tests.contract.conftest import RunningServer
 
-README = Path(__file__).parent.parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent.parent
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 DEFAULT_URL = "http://127.0.0.1:8090"
 HANG_SECONDS = 120
 
@@ -42,6 +44,12 @@ def test_the_readme_has_the_examples_that_it_promises() -> None:
     assert sum("genai" in snippet for snippet in python) == 3
     assert sum("openai" in snippet for snippet in python) == 1
     assert len(snippets("sh", holding="curl ")) == 2
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("index", range(4))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from localaik.errors import Unavailable
 from localaik.media.concurrency import SingleFlight, all_in_order
 from localaik.media.lru import LruCache
+from localaik.media.pageimages import cut_apart
 from localaik.media.pdfplan import PageRange, Scale, plan_ranges
 
 
@@ -206,3 +207,11 @@ def test_b120_half_the_scale_is_half_of_every_page() -> None:
     half = Scale(150, 1792).halved()
     assert (half.option(LETTER), half.option(2000.0)) == (("-r", "75"), ("-scale-to", "896"))
     assert Scale(18, 1).halved().side_px == 1
+
+
+JPEGS = [b"\xff\xd8\xff\xe0 one \xff\x00 \xff\xd9", b"\xff\xd8\xff\xdb\xff\xd9", b"\xff\xd8\xff\xe0 three"]
+
+
+def test_pages_are_cut_apart_between_end_and_start() -> None:
+    assert list(cut_apart(b"".join(JPEGS))) == JPEGS
+    assert list(cut_apart(b"")) == []

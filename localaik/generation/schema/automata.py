@@ -25,7 +25,7 @@ from localaik.generation.schema.expressions import (
     seq,
 )
 
-__all__ = ["Automaton", "Both", "Other", "TooManyStatesError", "both", "other"]
+__all__ = ["Automaton", "Both", "Other", "Term", "TooManyStatesError", "accepts_empty", "both", "is_member", "other"]
 
 _MAX_STEPS: Final = 12_000
 
@@ -87,6 +87,13 @@ def accepts_empty(term: Term) -> bool:
     return isinstance(term, Other) and not accepts_empty(term.term)
 
 
+def is_member(term: Term, text: str) -> bool:
+    """The text is in the language."""
+    for character in text:
+        term = _derive(term, ord(character))
+    return accepts_empty(term)
+
+
 class Automaton:
     """Steps between languages; one budget for all of them."""
 
@@ -113,25 +120,24 @@ class Automaton:
 
 def _cuts(term: Term, cuts: set[int]) -> None:
     """Where the sets of first characters begin and end."""
-    if isinstance(term, Chars):
-        for low, high in term.ranges:
-            cuts.add(low)
-            cuts.add(high + 1)
-    elif isinstance(term, Seq):
-        for item in term.items:
-            _cuts(item, cuts)
-            if not accepts_empty(item):
-                return
-    elif isinstance(term, Choice):
-        for option in term.options:
-            _cuts(option, cuts)
-    elif isinstance(term, Both):
-        for part in term.parts:
-            _cuts(part, cuts)
-    elif isinstance(term, Repeat):
-        _cuts(term.item, cuts)
-    elif isinstance(term, Other):
-        _cuts(term.term, cuts)
+    todo = [term]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, Chars):
+            cuts.update(border for low, high in item.ranges for border in (low, high + 1))
+        elif isinstance(item, Seq):
+            for part in item.items:
+                todo.append(part)
+                if not accepts_empty(part):
+                    break
+        elif isinstance(item, Choice):
+            todo += item.options
+        elif isinstance(item, Both):
+            todo += item.parts
+        elif isinstance(item, Repeat):
+            todo.append(item.item)
+        elif isinstance(item, Other):
+            todo.append(item.term)
 
 
 def _derive(term: Term, code: int) -> Term:

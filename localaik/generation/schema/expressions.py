@@ -141,7 +141,7 @@ def counted(item: Expr, low: int, high: int | None) -> Expr:
         item = Rule("item", item)
     if max(low, high or 0) <= _PLAIN_COUNT:
         return repeat(item, low, high)
-    blocks = [item]
+    blocks: list[Expr] = [item]
     while _BLOCK ** len(blocks) <= max(low, high or 0):
         blocks.append(Rule("block", Repeat(blocks[-1], _BLOCK, _BLOCK)))
     tail = repeat(item, 0, None) if high is None else _up_to(blocks, high - low)
@@ -208,4 +208,3 @@ def _up_to(blocks: list[Expr], count: int) -> Expr:
     parts = [repeat(blocks[below], 0, _BLOCK - 1) for below in range(level - 1, -1, -1)]
     fewer = seq(repeat(blocks[level], 0, times - 1), *parts)
     return choice([fewer, seq(repeat(blocks[level], times, times), _up_to(blocks, rest))])
-

@@ -34,7 +34,9 @@ _IPV6: Final = "|".join(
 _SEGMENT: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
 _PATH: Final = rf"(?:/{_SEGMENT}{{0,30}}){{0,6}}"
 _QUERY: Final = rf"(?:\?{_SEGMENT}{{0,60}})?(?:#{_SEGMENT}{{0,30}})?"
-_URI: Final = rf"[A-Za-z][A-Za-z0-9+.-]{{1,11}}:(?://{_HOST}(?::[1-9]\d{{0,3}})?{_PATH}|{_SEGMENT}{{1,60}}{_PATH}){_QUERY}"
+_URI: Final = (
+    rf"[A-Za-z][A-Za-z0-9+.-]{{1,11}}:(?://{_HOST}(?::[1-9]\d{{0,3}})?{_PATH}|{_SEGMENT}{{1,60}}{_PATH}){_QUERY}"
+)
 _SHORT_URI: Final = r"https?://[a-z]{1,10}\.[a-z]{2,3}(?:/[A-Za-z0-9_-]{0,16})?"
 _REFERENCE: Final = rf"(?:/{_SEGMENT}{{1,30}}){{1,6}}{_QUERY}"
 _USER: Final = r"[A-Za-z0-9_]{1,20}(?:[.+-][A-Za-z0-9_]{1,20}){0,2}"

@@ -20,7 +20,7 @@ from localaik.generation.schema.expressions import (
     seq,
 )
 
-__all__ = ["GrammarTooLargeError", "NothingMatchesError", "render"]
+__all__ = ["GrammarTooLargeError", "NothingMatchesError", "render", "require_text"]
 
 # The engine copies and searches all rules for each request, and its check for left recursion follows every path of
 # first symbols on its own.
@@ -36,6 +36,11 @@ class NothingMatchesError(Exception):
 
 class GrammarTooLargeError(Exception):
     """The language has too many rules for the engine."""
+
+
+def require_text(root: Expr) -> None:
+    """Raises `NothingMatchesError` for an empty language and `GrammarTooLargeError`."""
+    _pruned_bodies(Rule("root", root))
 
 
 def render(root: Expr) -> str:
@@ -151,7 +156,7 @@ def _inlined(expr: Expr, inline: Mapping[Rule, Expr]) -> Expr:
     return expr
 
 
-def _check_first_paths(bodies: Mapping[Rule, Expr]) -> None:
+def _check_first_paths(bodies: dict[Rule, Expr]) -> None:
     """Refuses grammars in which too many paths lead to a first character."""
     known: dict[Rule, tuple[int, bool]] = dict.fromkeys(bodies, (0, False))
     for _ in range(_PASSES):
@@ -202,7 +207,9 @@ class _Writer:
             self._names[rule] = rule.hint if count == 1 else f"{rule.hint}-{count}"
 
     def text(self) -> str:
-        return "".join(f"{self._names[rule]} ::= {_written(body, self._names)}\n" for rule, body in self._bodies.items())
+        return "".join(
+            f"{self._names[rule]} ::= {_written(body, self._names)}\n" for rule, body in self._bodies.items()
+        )
 
 
 def _written(expr: Expr, names: dict[Rule, str]) -> str:
@@ -213,7 +220,12 @@ def _written(expr: Expr, names: dict[Rule, str]) -> str:
     if isinstance(expr, Rule):
         return names.get(expr, expr.hint)
     if isinstance(expr, Seq):
-        return " ".join(_grouped(item, names) if isinstance(item, Choice) else _written(item, names) for item in expr.items) or '""'
+        return (
+            " ".join(
+                _grouped(item, names) if isinstance(item, Choice) else _written(item, names) for item in expr.items
+            )
+            or '""'
+        )
     if isinstance(expr, Choice):
         some = [option for option in expr.options if option != EMPTY]
         if len(some) < len(expr.options):

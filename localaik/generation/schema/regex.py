@@ -1,6 +1,6 @@
-"""Regular expressions (ECMA-262, the dialect of JSON Schema's `pattern`) as expressions over characters.
+r"""Regular expressions (ECMA-262, the dialect of JSON Schema's `pattern`) as expressions over characters.
 
-The language of a pattern is the set of strings in which it finds a match. Validators differ on `\\d`, `\\w`, `\\s`, `.`
+The language of a pattern is the set of strings in which it finds a match. Validators differ on `\d`, `\w`, `\s`, `.`
 and `$`; where they do, the expression keeps to the strings on which ECMA-262 and Python agree.
 """
 
@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from localaik.generation.schema.automata import Term, accepts_empty, both, other
 from localaik.generation.schema.charsets import ALL, CharSet, charset, complement, intersection, single
 from localaik.generation.schema.expressions import (
     ANYTHING,
     Chars,
-    Choice,
     Expr,
     Repeat,
-    Seq,
     choice,
     repeat,
     seq,
@@ -43,6 +42,11 @@ class Language:
 
     required: tuple[Expr, ...]
     excluded: tuple[Expr, ...] = ()
+
+    @property
+    def term(self) -> Term:
+        """The language as one term for an automaton."""
+        return both([*self.required, *map(other, self.excluded)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +137,14 @@ def _plain(node: _Node) -> Expr:
         return choice(map(_plain, node.options))
     if isinstance(node, _Repetition):
         item = _plain(node.item)
-        return repeat(item, 0 if _can_be_empty(item) else node.low, node.high)
+        return repeat(item, 0 if accepts_empty(item) else node.low, node.high)
     if isinstance(node, _Edge):
         raise UnsupportedPatternError(f"`{'^' if node.start else '$'}` stands inside of it")
     raise UnsupportedPatternError("a lookahead is compiled only directly behind the `^` of the whole pattern")
 
 
-def _can_be_empty(expr: Expr) -> bool:
-    if isinstance(expr, Seq):
-        return all(map(_can_be_empty, expr.items))
-    if isinstance(expr, Choice):
-        return any(map(_can_be_empty, expr.options))
-    return isinstance(expr, Repeat) and (expr.low == 0 or _can_be_empty(expr.item))
-
-
 # What a class escape surely stands for, and what it may stand for in one dialect or the other.
-_SPACES: Final = single("\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000") + ((0x2000, 0x200A),)
+_SPACES: Final = (*single("\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000"), (0x2000, 0x200A))
 _CLASSES: Final[dict[str, tuple[CharSet, CharSet]]] = {
     "d": (charset([(0x30, 0x39)]), ()),
     "w": (charset([(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)]), ()),
@@ -161,12 +157,12 @@ _CONTROLS: Final = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 
 @lru_cache(maxsize=1)
 def _digits_of_all_scripts() -> CharSet:
-    """Python's `\\d`."""
+    r"""Python's `\d`."""
     return charset((code, code) for code in range(0x20000) if unicodedata.category(chr(code)) == "Nd")
 
 
 def _class_escape(letter: str) -> tuple[CharSet, CharSet]:
-    """What `\\d` and its kind surely match, and what they may match."""
+    r"""What `\d` and its kind surely match, and what they may match."""
     sure, possible = _CLASSES[letter.lower()]
     if letter in "dD":
         possible = _digits_of_all_scripts() if letter == "D" else charset([*sure, (0x80, 0x10FFFF)])
