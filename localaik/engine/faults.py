@@ -35,6 +35,7 @@ _CREDENTIAL: Final = re.compile(r"(?i)\b(bearer|basic)\s+\S+|\b(sk|key)-[\w-]{8,
 # What llama.cpp says in the message where its error type is too wide (tools/server/*.cpp, tools/mtmd/*.cpp).
 _MEDIA_FAULTS: Final = ("Failed to load image or audio file", "Invalid uri", "Invalid url")
 _MODALITY_FAULTS: Final = ("image input is not supported", "audio input is not supported")
+_FIELD_FAULT: Final = re.compile(r"Field '([\w.]+)': (?:\[json\.exception[^\]]*\] )?(.+?)\.?")
 _TEMPLATE_FAULTS: Final = ("Jinja Exception", "Unable to generate parser for this template")
 
 
@@ -87,6 +88,12 @@ def _llama_cpp_fault(status: int, error: object, message: str) -> LocalaikError 
         return BadRequest("The model behind this server takes no images or audio.", reason="unsupported_kind")
     if any(text in message for text in _TEMPLATE_FAULTS):
         return InternalFault("The conversation could not be rendered for the model.")
+    if "failed to parse grammar" in message.lower():
+        return BadRequest("The grammar can't be parsed.", field="grammar", reason="invalid_value")
+    wrong_field = _FIELD_FAULT.fullmatch(message) if status == 400 else None
+    if wrong_field:  # a field that localaik does not know and passed on
+        name, fault = wrong_field.groups()
+        return BadRequest(f"Invalid value for '{name}': {fault}.", field=name, reason="invalid_value")
     if status == 503:
         return Unavailable("The model is still loading.", reason="loading")
     return None

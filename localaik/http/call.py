@@ -10,6 +10,7 @@ from aiohttp import web
 __all__ = ["Call"]
 
 _MAX_IGNORED: Final = 20
+_MAX_IGNORED_CHARS: Final = 100
 
 
 def _no_headers(_call: "Call") -> Mapping[str, str]:
@@ -59,4 +60,5 @@ class Call:
 
 def _header_safe(path: str) -> str:
     """A field's path without what a header, or a list in a header, can't hold."""
-    return "".join(char if char.isascii() and char.isprintable() and char != "," else "?" for char in path)
+    short = path if len(path) <= _MAX_IGNORED_CHARS else f"{path[: _MAX_IGNORED_CHARS - 3]}..."
+    return "".join(char if char.isascii() and char.isprintable() and char != "," else "?" for char in short)

@@ -138,6 +138,8 @@ def owner_of_unknown(path: str, headers: Mapping[str, str], query: Mapping[str, 
         return "anthropic"
     if "anthropic-version" in headers:
         return "anthropic"
+    if first == "openai":
+        return "openai"
     if first == "v1":
         return "gemini" if owner_of_shared(headers, query) == "gemini" else "openai"
     return "service"

@@ -76,8 +76,30 @@ def test_faults_of_llama_cpp_have_their_own_kinds() -> None:
         (500, "image input is not supported - hint: mmproj", BadRequest),
         (400, "Jinja Exception: roles must alternate", InternalFault),
         (503, "Loading model", Unavailable),
+        (400, "Failed to initialize samplers: failed to parse grammar", BadRequest),
     ]:
         assert isinstance(fault_of_answer(status, orjson.dumps({"error": {"message": message}})), kind)
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "shown"),
+    [
+        (
+            "Field 'top_k': [json.exception.type_error.302] type must be number, but is string",
+            "top_k",
+            "Invalid value for 'top_k': type must be number, but is string.",
+        ),
+        (
+            "Field 'repeat_last_n': must be at least 0.",
+            "repeat_last_n",
+            "Invalid value for 'repeat_last_n': must be at least 0.",
+        ),
+    ],
+)
+def test_a_field_that_was_passed_on_is_named(message: str, field: str, shown: str) -> None:
+    fault = fault_of_answer(400, orjson.dumps({"error": {"message": message, "type": "invalid_request_error"}}))
+    assert isinstance(fault, BadRequest)
+    assert (fault.field, fault.message) == (field, shown)
 
 
 def test_the_fault_of_a_frame_keeps_its_message() -> None:

@@ -83,6 +83,7 @@ def test_b003_shared_paths_belong_to_the_protocol_of_the_headers(
         ("/v1/models/m:frobnicate", {}, "gemini"),
         ("/v1", {}, "openai"),
         ("/v1/nothing", {}, "openai"),
+        ("/openai/v1/nothing", {}, "openai"),
         ("/v1/nothing", GOOGLE, "gemini"),
         ("/v1/messages/x", {}, "anthropic"),
         ("/v1/complete", {}, "anthropic"),

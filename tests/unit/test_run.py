@@ -152,6 +152,17 @@ async def test_choices_have_their_own_seeds_and_share_the_prompt() -> None:
     assert engine.open_streams == 0
 
 
+async def test_a_slow_reader_of_several_choices_gets_the_counts_last() -> None:
+    pipe, _ = pipeline(lambda call: [["a"], ["b"], [EngineChunk(finish="stop", usage=EngineUsage(9, 2))]])
+    events: list[GenerationEvent] = []
+    async for batch in pipe.run(ask(n=3)):
+        for _ in range(20):  # everything is generated before the next batch is read
+            await asyncio.sleep(0)
+        events += batch
+    assert [isinstance(event, UsageReported) for event in events].index(True) == len(events) - 1
+    assert events[-1] == UsageReported(Usage(9, 6))
+
+
 async def test_a_fault_of_one_choice_is_the_fault_of_the_request_and_frees_the_others() -> None:
     def news(call: EngineCall) -> list[list[EngineNews]]:
         if call.seed == 11:

@@ -148,26 +148,13 @@ def signed(low: int, high: int, places: int, step: int, path: str) -> Expr:
     """The multiples of `step` from `low` to `high`, divided by 10**places, written with up to `places` decimals."""
     if max(abs(low), abs(high)) >= 10**_MAX_WIDTH or places > _MAX_PLACES:
         raise UnsupportedKeywordError(path, "its numbers have too many digits")
+    digits = _Digits(places, step)
     parts: list[Expr] = []
     if high >= 0:
-        parts.append(_magnitudes(max(low, 0), high, places, step))
+        parts.append(digits.multiples(max(low, 0), high))
     if low < 0:
-        parts.append(seq(Text("-"), _magnitudes(max(-high, 1), -low, places, step)))
+        parts.append(seq(Text("-"), digits.multiples(max(-high, 1), -low)))
     return choice(parts)
-
-
-def _magnitudes(low: int, high: int, places: int, step: int) -> Expr:
-    """As `signed`, for 0 <= low."""
-    low, high = -(-low // step) * step, high // step * step
-    if low > high:
-        return NOTHING
-    if step > _MAX_STEP and places == 0 and step % 10 == 0:
-        tens = _magnitudes(max(low, step) // 10, high // 10, 0, step // 10)
-        return choice([*([Text("0")] if low == 0 else []), seq(tens, Text("0"))])
-    if step > _MAX_STEP:
-        count = min((high - low) // step + 1, _MAX_LISTED)
-        return words([_decimal(low + index * step, places) for index in range(count)])
-    return _Digits(places, step).range(low, high)
 
 
 class _Digits:
@@ -178,8 +165,21 @@ class _Digits:
         self._step = step
         self._free_rules: dict[tuple[int, int], Rule] = {}
 
-    def range(self, low: int, high: int) -> Expr:
+    def multiples(self, low: int, high: int) -> Expr:
         """The multiples from `low` to `high` (0 <= low), divided by 10**places."""
+        step, places = self._step, self._places
+        first = -(-low // step) * step
+        if first > high:
+            return NOTHING
+        if step <= _MAX_STEP:
+            return self._range(low, high)
+        if places == 0 and step % 10 == 0:
+            tens = _Digits(0, step // 10).multiples(max(first, step) // 10, high // 10)
+            return choice([*([Text("0")] if first == 0 else []), seq(tens, Text("0"))])
+        count = min((high - first) // step + 1, _MAX_LISTED)
+        return words([_decimal(first + index * step, places) for index in range(count)])
+
+    def _range(self, low: int, high: int) -> Expr:
         unit = 10**self._places
         options: list[Expr] = []
         whole: list[int] = []
