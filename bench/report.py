@@ -4,11 +4,27 @@ import argparse
 import json
 import platform
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = ["Bar", "Report", "added", "parse_arguments", "percentile", "table"]
+
+
+def _yardstick() -> float:
+    """Processor time of a fixed piece of pure Python, in milliseconds: least of 15.
+
+    Machines differ, and so do builds of one Python version on one machine; figures compare after division by it.
+    """
+    best = float("inf")
+    for _ in range(15):
+        began = time.process_time()
+        kept = {}
+        for number in range(100_000):
+            kept[number % 997] = (number, str(number))
+        best = min(best, time.process_time() - began)
+    return best * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,7 @@ class Report:
     """How it was measured."""
     rows: list[Mapping[str, object]] = field(default_factory=list)
     verdicts: list[tuple[Bar, float]] = field(default_factory=list)
+    yardstick_ms: float = field(default_factory=_yardstick)
 
     def check(self, bar: Bar, value: float) -> None:
         """Hold `value` against `bar`."""
@@ -48,6 +65,7 @@ class Report:
     def text(self) -> str:
         """The table, the verdicts and one line of JSON."""
         lines = [f"bench.{self.name}{' (quick: too short for figures)' if self.quick else ''}"]
+        lines.append(f"  Python {platform.python_version()}; the yardstick takes {self.yardstick_ms:.1f} ms")
         lines += [f"  {note}" for note in self.notes]
         lines += ["", table(self.rows), ""]
         lines += [bar.line(value) for bar, value in self.verdicts]
@@ -60,6 +78,7 @@ class Report:
             "quick": self.quick,
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
+            "yardstick_ms": _rounded(self.yardstick_ms),
             "notes": self.notes,
             "rows": [{name: _rounded(value) for name, value in row.items()} for row in self.rows],
             "bars": [

@@ -55,8 +55,8 @@ Part = Text | Image | Attachment
 class AttachmentLoader(Protocol):
     """What turns attachments into parts; `media` implements it."""
 
-    async def load(self, attachments: list[Attachment]) -> list[list[Text | Image]]:
-        """The parts of each attachment, in the order given.
+    async def load(self, attachments: list[Attachment], *, images: bool = True) -> list[list[Text | Image]]:
+        """The parts of each attachment, in the order given; without `images`, documents are given as text.
 
         All attachments of one request go in one call, because the limits hold per request as well as per item.
         Raises `InvalidMedia` (naming the attachment's field), `MissingTool`, `TimedOut`.

@@ -22,6 +22,7 @@ __all__ = [
     "SECTIONS",
     "TEST_PREFIX",
     "LoadedSettings",
+    "PdfMode",
     "Settings",
     "SettingsError",
     "allowed_values",
@@ -39,6 +40,7 @@ _EMBEDDED_MODEL: Final = "tiny"
 _EMBEDDED_SLOTS: Final = 4
 _MAX_SHOWN_CHARS: Final = 60
 
+PdfMode = Literal["images", "text", "both"]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -117,8 +119,8 @@ class Settings(BaseModel):
     pdf_max_side_px: int = Field(1792, ge=16, description="Longest side of a page image")
     pdf_timeout_seconds: Seconds = Field(60, description="Time limit for one PDF")
     pdf_workers: Count = Field(0, description="Pages rendered at once; 0 is automatic (cores, at most 4)")
-    pdf_cache_bytes: Count = Field(134_217_728, description="Memory for rendered pages")
-    pdf_mode: Literal["images", "text", "both"] = Field("images", description="What of a PDF the model sees")
+    pdf_cache_bytes: Count = Field(134_217_728, description="Memory for rendered pages; 0 keeps none")
+    pdf_mode: PdfMode = Field("images", description="What of a PDF the model sees")
     image_max_bytes: Count = Field(20_971_520, description="Largest image file")
     image_max_pixels: Count = Field(40_000_000, description="Most pixels of an image")
     image_max_side_px: int = Field(4096, ge=16, description="Longest side of an image; larger ones are scaled down")

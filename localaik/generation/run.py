@@ -181,7 +181,7 @@ class Pipeline:
         attachments = [part for message in messages for part in message.parts if isinstance(part, Attachment)]
         if not attachments:
             return messages
-        loaded = iter(await self._loader.load(attachments))
+        loaded = iter(await self._loader.load(attachments, images=self._engine.capabilities.vision))
         return [Message(message.role, _with_loaded(message.parts, loaded)) for message in messages]
 
     async def _count_media(self, call: EngineCall) -> int:

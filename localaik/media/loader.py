@@ -20,7 +20,7 @@ from localaik.media.mime import Kind, kind_of, parse_media_type
 from localaik.media.pdf import Pdf, PdfReader
 from localaik.media.sniff import HEAD_BYTES, sniff
 from localaik.media.text import decode_text
-from localaik.settings import Settings
+from localaik.settings import PdfMode, Settings
 
 __all__ = ["MediaLoader"]
 
@@ -53,18 +53,19 @@ class MediaLoader:
         self._pdfs = PdfReader(settings, self._executor, workers=workers)
         self._fetcher = fetcher or Fetcher(settings)
 
-    async def load(self, attachments: list[Attachment]) -> list[list[Text | Image]]:
+    async def load(self, attachments: list[Attachment], *, images: bool = True) -> list[list[Text | Image]]:
         """The parts of each attachment, in the order given.
 
-        An image or text file is one part, a PDF one or two per page. Nothing is converted before all attachments are
-        known to be within the limits. Raises `InvalidMedia` naming the field, `MissingTool`, `InternalFault` where
-        poppler crashed, and `TimedOut`.
+        An image or text file is one part, a PDF one or two per page; without `images` a PDF is its text. Nothing is
+        converted before all attachments are known to be within the limits. Raises `InvalidMedia` naming the field,
+        `MissingTool`, `InternalFault` where poppler crashed, and `TimedOut`.
         """
         self._check_fetches(attachments)
-        files = await all_in_order(_naming(attachment, self._open(attachment)) for attachment in attachments)
+        mode: PdfMode = self._settings.pdf_mode if images else "text"
+        files = await all_in_order(_naming(attachment, self._open(attachment, mode)) for attachment in attachments)
         self._check_images(attachments, files)
         pairs = zip(attachments, files, strict=True)
-        return await all_in_order(_naming(attachment, self._convert(attachment, file)) for attachment, file in pairs)
+        return await all_in_order(_naming(each, self._convert(each, file, mode)) for each, file in pairs)
 
     async def close(self) -> None:
         """Stop what runs, close connections and threads."""
@@ -105,7 +106,7 @@ class MediaLoader:
             if seen > limit:
                 raise _named(attachment, fault)
 
-    async def _open(self, attachment: Attachment) -> _File:
+    async def _open(self, attachment: Attachment, mode: PdfMode) -> _File:
         """Fetch what must be fetched, tell the kind, check the size; of a PDF count the pages."""
         content, declared = await self._content(attachment)
         kind, charset = _kind(attachment, content, declared)
@@ -115,7 +116,7 @@ class MediaLoader:
         self._check_size(kind, content)
         if kind is Kind.PDF:
             pdf = await self._pdfs.open(await self._in_thread(partial(_pdf_bytes, content)))
-            return _File(kind, content, pdf=pdf, images=self._pdfs.image_count(pdf))
+            return _File(kind, content, pdf=pdf, images=self._pdfs.image_count(pdf, mode))
         return _File(kind, content, charset, images=1 if kind is Kind.IMAGE else 0)
 
     async def _content(self, attachment: Attachment) -> tuple[Base64 | bytes, str | None]:
@@ -142,9 +143,9 @@ class MediaLoader:
             what = f"The {kind.value}" if kind is not Kind.TEXT else "The text file"
             raise over_limit(reason, what, "bytes", actual=size, limit=limit, setting=setting)
 
-    async def _convert(self, attachment: Attachment, file: _File) -> list[Text | Image]:
+    async def _convert(self, attachment: Attachment, file: _File, mode: PdfMode) -> list[Text | Image]:
         if file.pdf is not None:
-            return await self._pdfs.read(file.pdf, low_detail=attachment.low_detail)
+            return await self._pdfs.read(file.pdf, mode, low_detail=attachment.low_detail)
         if file.kind is Kind.TEXT:
             text = await self._in_thread(partial(_text, file.content, file.charset, attachment.name))
             return [text]

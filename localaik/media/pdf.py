@@ -27,7 +27,7 @@ from localaik.media.pageimages import DrawnPage, read_pages
 from localaik.media.pdfinfo import PDF_NAME, PdfInfo, make_scratch, read_info
 from localaik.media.pdfplan import PageRange, Scale, plan_ranges
 from localaik.media.poppler import run_tool
-from localaik.settings import Settings
+from localaik.settings import PdfMode, Settings
 
 __all__ = ["Pdf", "PdfReader"]
 
@@ -93,17 +93,16 @@ class PdfReader:
             )
         return Pdf(data, digest, info)
 
-    def image_count(self, pdf: Pdf) -> int:
+    def image_count(self, pdf: Pdf, mode: PdfMode) -> int:
         """How many images `read` makes of the file."""
-        return 0 if self._settings.pdf_mode == "text" else pdf.info.page_count
+        return 0 if mode == "text" else pdf.info.page_count
 
-    async def read(self, pdf: Pdf, *, low_detail: bool) -> list[Text | Image]:
-        """The pages in order, each as image, as text, or as both, by `pdf_mode`. Raises as `open` does."""
-        mode = self._settings.pdf_mode
+    async def read(self, pdf: Pdf, mode: PdfMode, *, low_detail: bool) -> list[Text | Image]:
+        """The pages in order, each as image, as text, or as both. Raises as `open` does."""
         if mode == "text":
             texts = await self._all_texts(pdf)
             if not any(texts):
-                raise MediaError("empty_pdf", "The PDF holds no text, and only text is shown (LOCALAIK_PDF_MODE).")
+                raise MediaError("empty_pdf", "The PDF holds no text, and the model is shown text only (see LOCALAIK_PDF_MODE).")
             return [Text(text) for text in texts if text]
         pages = await self._all_pages(pdf, self._scale.halved() if low_detail else self._scale)
         texts = await self._all_texts(pdf) if mode == "both" else [page.unseen_text or "" for page in pages]

@@ -1,4 +1,4 @@
-"""What a protocol is to the server: a name, routes, an error shape. A new protocol is a new folder with one `PROTOCOL`."""
+"""What a protocol is to the server: a name, routes, an error shape. A new one is a new folder with a `PROTOCOL`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -75,7 +75,9 @@ def _cost(turn: ChatTurn) -> int:
 class Loader:
     """Every attachment is two pages and a caption."""
 
-    async def load(self, attachments: list[Attachment]) -> list[list[Text | Image]]:
+    async def load(self, attachments: list[Attachment], *, images: bool = True) -> list[list[Text | Image]]:
+        if not images:
+            return [[Text(f"text of {attachment.field}")] for attachment in attachments]
         page = Image("image/png", "QQ==", document=True)
         return [[page, page, Text(attachment.field)] for attachment in attachments]
 
@@ -203,6 +205,12 @@ async def test_attachments_become_pages_in_their_place_and_are_counted() -> None
     assert list(engine.calls[0].turns) == [ChatTurn("user", ["a", page, page, "f", page])]
     assert events[0] == Started(0, 5, image_tokens=10, document_tokens=20)
     assert await pipe.count_tokens(request) == Usage(32, 0, image_tokens=10, document_tokens=20)
+
+
+async def test_documents_are_text_for_a_model_that_does_not_see() -> None:
+    pipe, engine = pipeline()
+    await collect(pipe.run(GenerationRequest("m", [Message("user", [Attachment("f")])])))
+    assert list(engine.calls[0].turns) == [ChatTurn("user", "text of f")]
 
 
 async def test_images_need_a_model_that_sees() -> None:

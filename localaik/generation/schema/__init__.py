@@ -71,7 +71,7 @@ def _expression(text: str) -> Expr:
     try:
         require_text(expr)
     except NothingMatchesError:
-        if compiler.narrowed:
+        if compiler.narrowed is not None:
             raise UnsupportedKeywordError(compiler.narrowed, "no value is known that meets it") from None
         raise InvalidSchemaError("", "No JSON value is valid under the schema.") from None
     except GrammarTooLargeError:

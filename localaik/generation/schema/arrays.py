@@ -1,14 +1,14 @@
 """Schemas of arrays as expressions. Items that `contains` asks for stand first."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from localaik.generation.schema.children import count_of, each, inner, item_nodes, path_of, prefix_length
 from localaik.generation.schema.demands import Leaf, Node, merged
 from localaik.generation.schema.expressions import EMPTY, NOTHING, Expr, Rule, Text, counted, listed, optional, seq
 from localaik.generation.schema.faults import UnsupportedKeywordError
+from localaik.generation.schema.host import Host
 from localaik.generation.schema.sequences import Part, TooManyPartsError, subsequence
-from localaik.generation.schema.strings import StringRules
 from localaik.generation.schema.unique import distinct_items
 
 __all__ = ["compile_array"]
@@ -25,9 +25,7 @@ class _Contained:
     more: bool
 
 
-def compile_array(
-    leaves: Sequence[Leaf], compile_nodes: Callable[[Iterable[Node]], Expr], strings: StringRules
-) -> Expr:
+def compile_array(leaves: Sequence[Leaf], host: Host) -> Expr:
     """The arrays that meet all leaves. Raises `UnsupportedKeywordError`."""
     low, high = count_of(leaves, "minItems") or 0, count_of(leaves, "maxItems")
     if high is not None and low > high:
@@ -37,10 +35,12 @@ def compile_array(
     if high is not None and hits > high:
         raise UnsupportedKeywordError(path_of(leaves, "contains"), "its items are written one by one, and too many")
     if any(value is True for _, value in each(leaves, "uniqueItems")) and (high is None or high > 1):
-        return seq(Text("["), _distinct(leaves, low, high, strings), Text("]"))
+        return seq(Text("["), _distinct(leaves, low, high, host), Text("]"))
+    if contained:
+        host.narrow(path_of(leaves, "contains"))
     heads = range(max(prefix_length(leaves), hits) if high is None else min(max(prefix_length(leaves), hits), high))
-    first = [Rule("item", compile_nodes(_nodes(leaves, contained, index))) for index in heads]
-    rest = compile_nodes(_nodes(leaves, contained, len(heads)))
+    first = [Rule("item", host.expression(_nodes(leaves, contained, index))) for index in heads]
+    rest = host.expression(_nodes(leaves, contained, len(heads)))
     return seq(Text("["), _items(first, rest, max(low, hits), high), Text("]"))
 
 
@@ -83,12 +83,13 @@ def _nodes(leaves: Sequence[Leaf], contained: Iterable[_Contained], index: int) 
     return nodes
 
 
-def _distinct(leaves: Sequence[Leaf], low: int, high: int | None, strings: StringRules) -> Expr:
+def _distinct(leaves: Sequence[Leaf], low: int, high: int | None, host: Host) -> Expr:
     """Items of which no two are equal."""
     path = path_of(leaves, "uniqueItems")
     if prefix_length(leaves) or any(True for _ in each(leaves, "contains")):
         raise UnsupportedKeywordError(path, "it is not compiled beside `prefixItems` or `contains`")
-    parts = distinct_items(merged(item_nodes(leaves, 0)), strings, path)
+    host.narrow(path)
+    parts = distinct_items(merged(item_nodes(leaves, 0)), host.strings, path)
     try:
         expr = subsequence([Part(part) for part in parts], low, high)
     except TooManyPartsError:

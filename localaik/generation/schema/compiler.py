@@ -38,20 +38,26 @@ class Compiler:
         self._schemas = Schemas(self._document)
         self._rules: dict[frozenset[Leaf | Union], Rule] = {}
         self._waiting: list[tuple[Rule, Demands]] = []
-        self._strings = StringRules()
+        self.strings = StringRules()
         self.narrowed: str | None = None
         """The path of the first keyword of which not all ways to meet it were compiled."""
 
     def compile(self) -> Expr:
         """The expression of the document's values, as compact JSON."""
-        root = self._compile_nodes([self._schemas.node(self._document.root, "")])
+        root = self.expression([self._schemas.node(self._document.root, "")])
         while self._waiting:
             rule, demands = self._waiting.pop()
             rule.body = self._body(demands)
         return root
 
-    def _compile_nodes(self, nodes: Iterable[Node]) -> Expr:
+    def expression(self, nodes: Iterable[Node]) -> Expr:
+        """The values that are valid under all the nodes."""
         return self._rule(merged(nodes))
+
+    def narrow(self, path: str) -> None:
+        """Notes that not all ways to meet the keyword at `path` are compiled: that none is found proves nothing."""
+        if self.narrowed is None:
+            self.narrowed = path
 
     def _rule(self, demands: Demands) -> Expr:
         """The rule of some demands, whose body may still have to be compiled."""
@@ -81,7 +87,7 @@ class Compiler:
         if types is None:
             types = {TYPED[keyword] for leaf in leaves for keyword in leaf.keywords if keyword in TYPED}
             if types:
-                self._narrow(leaves[0].path)
+                self.narrow(leaves[0].path)
             else:  # only annotations, or a format that speaks of no type
                 return ANY_VALUE
         return choice(self._types(leaves, types))
@@ -90,11 +96,11 @@ class Compiler:
         """The values of each type."""
         options: list[Expr] = []
         if "object" in types:
-            options.append(Rule("object", compile_object(leaves, self._compile_nodes)))
+            options.append(Rule("object", compile_object(leaves, self)))
         if "array" in types:
-            options.append(Rule("array", compile_array(leaves, self._compile_nodes, self._strings)))
+            options.append(Rule("array", compile_array(leaves, self)))
         if "string" in types:
-            options.append(self._strings.compile(strings_of(leaves)))
+            options.append(self.strings.compile(strings_of(leaves)))
         if "number" in types:
             options.append(compile_number(numbers_of(leaves, integer=False)))
         elif "integer" in types:
@@ -108,23 +114,19 @@ class Compiler:
     def _union(self, demands: Demands, union: Union) -> Expr:
         """The values that meet one of the options, and all other demands."""
         if not union.options.is_complete:
-            self._narrow(union.path)
+            self.narrow(union.path)
         if union.excluded is not None and any(_is_met(demands, option) for option in union.options.ways):
             return self._rule(demands.choosing(union, None))
         options: list[Expr] = []
         declared = set(property_names(demands.leaves))
         for option in union.options.ways:
             if option.declared is not None and option.declared not in declared:
-                self._narrow(union.path)
+                self.narrow(union.path)
                 continue
             decided = demands.choosing(union, option)
             if not cannot_hold(decided):
                 options.append(self._rule(decided))
         return choice(options)
-
-    def _narrow(self, path: str) -> None:
-        if self.narrowed is None:
-            self.narrowed = path
 
 
 def _is_met(demands: Demands, option: Option) -> bool:

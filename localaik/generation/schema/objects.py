@@ -5,7 +5,7 @@ no others are generated; an object without declared properties is a map with any
 key, which readers of JSON take as one pair.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from localaik.generation.schema.children import (
     count_of,
@@ -21,17 +21,15 @@ from localaik.generation.schema.demands import Leaf, Node, merged
 from localaik.generation.schema.document import at
 from localaik.generation.schema.expressions import EMPTY, NOTHING, Expr, Text, choice, listed, seq
 from localaik.generation.schema.faults import UnsupportedKeywordError
+from localaik.generation.schema.host import Host
 from localaik.generation.schema.jsontext import literal
 from localaik.generation.schema.sequences import Part, TooManyPartsError, subsequence
 from localaik.generation.schema.values import holds, listed_values
 
 __all__ = ["compile_object"]
 
-Compile = Callable[[Iterable[Node]], Expr]
-"""Gives the expression of the values that are valid under all the nodes."""
 
-
-def compile_object(leaves: Sequence[Leaf], compile_nodes: Compile) -> Expr:
+def compile_object(leaves: Sequence[Leaf], host: Host) -> Expr:
     """The objects that meet all leaves. Raises `UnsupportedKeywordError`."""
     low, high = count_of(leaves, "minProperties") or 0, count_of(leaves, "maxProperties")
     key_nodes = [inner(leaf, value, "propertyNames") for leaf, value in each(leaves, "propertyNames")]
@@ -42,34 +40,37 @@ def compile_object(leaves: Sequence[Leaf], compile_nodes: Compile) -> Expr:
         if values is not None and not names:
             return Text("{}") if low == 0 else NOTHING
     if not names:
-        return _map(leaves, key_nodes, low, high, compile_nodes)
-    if low > len(names) and (high is None or high >= low):
-        why = "there are fewer declared properties, and no others are generated"
-        raise UnsupportedKeywordError(path_of(leaves, "minProperties"), why)
+        return _map(leaves, key_nodes, low, high, host)
     required = set(required_names(leaves))
     parts: list[Part] = []
     for name in names:
         allowed = all(holds(node, name) for node in key_nodes)
-        value = compile_nodes(property_nodes(leaves, name)) if allowed else NOTHING
+        value = host.expression(property_nodes(leaves, name)) if allowed else NOTHING
         parts.append(Part(seq(Text(f"{literal(name)}:"), value), name in required))
     # What can't be present is left out, so that counts and commas are about the rest.
     parts = [part for part in parts if part.required or part.expr != NOTHING]
+    if low > sum(part.required for part in parts):
+        host.narrow(path_of(leaves, "minProperties"))
     try:
         return seq(Text("{"), subsequence(parts, low, high), Text("}"))
     except TooManyPartsError:
         raise UnsupportedKeywordError(path_of(leaves, "minProperties", "maxProperties"), "it counts too far") from None
 
 
-def _map(leaves: Sequence[Leaf], key_nodes: list[Node], low: int, high: int | None, compile_nodes: Compile) -> Expr:
+def _map(leaves: Sequence[Leaf], key_nodes: list[Node], low: int, high: int | None, host: Host) -> Expr:
     """Objects of which no property is declared."""
     pairs: list[Expr] = []
     patterns = list(dict.fromkeys(pattern for leaf in leaves for pattern, _ in patterns_of(leaf)))
+    if patterns:
+        host.narrow(path_of(leaves, "patternProperties"))
     for pattern in patterns:
         others = [other for other in patterns if other != pattern]
         keys = [*key_nodes, *_key_schemas(leaves, pattern, others)]
-        pairs.append(seq(compile_nodes(keys), Text(":"), compile_nodes(_values(leaves, pattern))))
+        pairs.append(seq(host.expression(keys), Text(":"), host.expression(_values(leaves, pattern))))
     if not patterns:
-        pairs.append(seq(compile_nodes([*key_nodes, *_key_schemas(leaves)]), Text(":"), compile_nodes(_values(leaves))))
+        pairs.append(
+            seq(host.expression([*key_nodes, *_key_schemas(leaves)]), Text(":"), host.expression(_values(leaves)))
+        )
     pair = choice(pairs)
     if low > 1 and pair != NOTHING:
         why = "a map may repeat a key, and the pairs of one key count once"
