@@ -102,7 +102,7 @@ class PdfReader:
         if mode == "text":
             texts = await self._all_texts(pdf)
             if not any(texts):
-                raise MediaError("empty_pdf", "The PDF holds no text, and the model is shown text only (see LOCALAIK_PDF_MODE).")
+                raise MediaError("empty_pdf", "The PDF holds no text, and only text is shown (LOCALAIK_PDF_MODE).")
             return [Text(text) for text in texts if text]
         pages = await self._all_pages(pdf, self._scale.halved() if low_detail else self._scale)
         texts = await self._all_texts(pdf) if mode == "both" else [page.unseen_text or "" for page in pages]
