@@ -111,7 +111,9 @@ def _draw(program: str, pdf: bytes, dpi: int, workers: int) -> float:
         began = time.perf_counter()
         running = [
             subprocess.Popen(
-                [program, *_FORMAT, "-r", str(dpi), "-f", str(first), "-l", str(last), "in.pdf", "page"], cwd=folder
+                [program, *_FORMAT, "-r", str(dpi), "-f", str(first), "-l", str(last), "in.pdf", "page"],
+                cwd=folder,
+                start_new_session=True,  # as the loader does: Linux shares its cores out by session
             )
             for first, last in page_ranges(PAGES, workers)
         ]

@@ -39,10 +39,10 @@ def serve(loaded: LoadedSettings, *, announce: Callable[[str], None]) -> int:
     for warning in loaded.warnings:
         _log.warning("%s", warning)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, announce))
+        return runner.run(_serve(loaded, announce))
 
 
-async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
+async def _serve(loaded: LoadedSettings, announce: Callable[[str], None]) -> int:
     stop = asyncio.Event()
     hurry = asyncio.Event()
 
@@ -53,10 +53,10 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows, where Ctrl-C raises KeyboardInterrupt instead
             loop.add_signal_handler(number, on_signal)
-    server = Server(settings)
+    server = Server(loaded.settings)
     await server.start()
     try:
-        for line in server.banner():
+        for line in _banner(server, loaded):
             announce(line)
         server.engine_lost.add_done_callback(lambda _: stop.set())
         await stop.wait()
@@ -64,6 +64,23 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
     finally:
         await server.stop(hurry)
     return status
+
+
+def _banner(server: "Server", loaded: LoadedSettings) -> list[str]:
+    """What a person wants to know once the port is open."""
+    settings = loaded.settings
+    lines = [f"localaik is listening on {server.url}"]
+    if settings.upstream_is_set:
+        upstream = server.engine.describe()["upstream"]
+        lines.append(f"  upstream {upstream} (from {loaded.sources.get('upstream', 'default')})")
+    else:
+        lines.append(f"  model   {settings.model} ({server.engine.name})")
+    return [
+        *lines,
+        f"  Gemini  GOOGLE_GEMINI_BASE_URL={server.url}",
+        f"  OpenAI  OPENAI_BASE_URL={server.url}/v1",
+        f"  health  {server.url}/health   (any API key will do)",
+    ]
 
 
 class Server:
@@ -115,18 +132,6 @@ class Server:
             await self._runner.cleanup()
         if self._loader is not None:
             await self._loader.close()
-
-    def banner(self) -> list[str]:
-        """What a person wants to know once the port is open."""
-        settings = self._settings
-        model = settings.upstream_model if settings.upstream_is_set else settings.model
-        return [
-            f"localaik is listening on {self.url}",
-            f"  model   {model or 'as the upstream has it'} ({self._engine.name})",
-            f"  Gemini  GOOGLE_GEMINI_BASE_URL={self.url}",
-            f"  OpenAI  OPENAI_BASE_URL={self.url}/v1",
-            f"  health  {self.url}/health   (any API key will do)",
-        ]
 
     async def _open(self, sockets: list[socket.socket]) -> None:
         # Imported only now: the engine is already loading, in its own process, while these modules do.

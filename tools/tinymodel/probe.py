@@ -22,7 +22,7 @@ from PIL import Image
 from tools.tinymodel.__main__ import MODELS
 from tools.tinymodel.conversation import IMAGE, Conversation
 from tools.tinymodel.engine import Engine, running_engine
-from tools.tinymodel.lessons import context, copying, facts, structured, talk, tools
+from tools.tinymodel.lessons import context, copying, facts, structured, talk
 from tools.tinymodel.lessons.curriculum import long_conversation
 
 PROMPTS = (
@@ -64,9 +64,6 @@ _LESSONS: dict[str, Callable[[Random], Conversation]] = {
     "system text dictates": context.dictated,
     "system text names": context.named_assistant,
     "number of images": context.image,
-    "tool call": tools.tool_call,
-    "answer to a tool result": tools.tool_result,
-    "tools declared, not needed": tools.tools_unused,
     "copy under a system text": lambda random: context.with_system(random, copying.echo),
     "600 to 1000 tokens": lambda random: long_conversation(random, 1800),
     "2000 to 2500 tokens": lambda random: long_conversation(random, 5500),

@@ -26,11 +26,11 @@ __all__ = ["Schedule", "train_text"]
 
 Parameters = dict[str, jax.Array]
 
-_SHORT_ROWS, _SHORT_LENGTH, _SHORT_ANSWERS = 11, 384, 1500
+_SHORT_ROWS, _SHORT_LENGTH, _SHORT_ANSWERS = 16, 256, 1600
 _LONG_ROWS = ((2, 1024, 3500), (1, 2560, 8500))
 """Rows, tokens per row and characters of prose, used in turn."""
 _LONG_ANSWERS = 256
-_LONG_EVERY, _LONG_SHARE = 5, 0.5
+_LONG_EVERY, _LONG_SHARE = 8, 0.4
 _REPORT_EVERY = 25
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 

@@ -65,24 +65,25 @@ def _reported(compiled: Callable[[str], _T], output: JsonMatching) -> _T:
 
 
 @lru_cache(maxsize=_CACHED)
+def _grammar(text: str) -> str:
+    return _checked(text, render)
+
+
+@lru_cache(maxsize=_CACHED)
 def _expression(text: str) -> Expr:
+    return _checked(text, require_text)
+
+
+def _checked(text: str, use: Callable[[Expr], _T]) -> _T:
+    """What `use` makes of the expression of a schema."""
     compiler = Compiler(json.loads(text))
     expr = compiler.compile()
     try:
-        require_text(expr)
+        return use(expr)
     except NothingMatchesError:
         if compiler.narrowed is not None:
             raise UnsupportedKeywordError(compiler.narrowed, "no value is known that meets it") from None
         raise InvalidSchemaError("", "No JSON value is valid under the schema.") from None
-    except GrammarTooLargeError:
-        raise UnsupportedSchemaError from None
-    return expr
-
-
-@lru_cache(maxsize=_CACHED)
-def _grammar(text: str) -> str:
-    try:
-        return render(_expression(text))
     except GrammarTooLargeError:
         raise UnsupportedSchemaError from None
 

@@ -30,6 +30,8 @@ def compile_array(leaves: Sequence[Leaf], host: Host) -> Expr:
     low, high = count_of(leaves, "minItems") or 0, count_of(leaves, "maxItems")
     if high is not None and low > high:
         return NOTHING
+    if any(_contains_nothing(leaf) for leaf, _ in each(leaves, "contains")):
+        return NOTHING
     contained = _contained(leaves)
     hits = contained[-1].end if contained else 0
     if high is not None and hits > high:
@@ -62,14 +64,25 @@ def _contained(leaves: Sequence[Leaf]) -> list[_Contained]:
     found: list[_Contained] = []
     end = 0
     for leaf, raw in each(leaves, "contains"):
-        least, most = count_of([leaf], "minContains"), count_of([leaf], "maxContains")
-        low = 1 if least is None else least
-        if most is not None and low > most:
-            raise UnsupportedKeywordError(path_of([leaf], "maxContains"), "it is below minContains")
+        low = _least(leaf)
         node = inner(leaf, raw, "contains")
-        found.append(_Contained(node, leaf.source.negated(node.raw, node.path), end, end + low, most is None))
+        found.append(
+            _Contained(
+                node, leaf.source.negated(node.raw, node.path), end, end + low, "maxContains" not in leaf.keywords
+            )
+        )
         end += low
     return found
+
+
+def _contains_nothing(leaf: Leaf) -> bool:
+    most = count_of([leaf], "maxContains")
+    return most is not None and most < _least(leaf)
+
+
+def _least(leaf: Leaf) -> int:
+    least = count_of([leaf], "minContains")
+    return 1 if least is None else least
 
 
 def _nodes(leaves: Sequence[Leaf], contained: Iterable[_Contained], index: int) -> list[Node]:

@@ -122,7 +122,8 @@ def strings_of(leaves: Iterable[Leaf]) -> Strings:
         strings.patterns.append(pattern_language(str(pattern), at(leaf.path, "pattern")))
     for leaf, negated in _maps(leaves, "not"):
         if "pattern" in negated:
-            strings.excluded_patterns.append(pattern_language(str(negated["pattern"]), at(leaf.path, "pattern")))
+            language = pattern_language(str(negated["pattern"]), at(leaf.path, "pattern"), generous=True)
+            strings.excluded_patterns.append(language)
         else:
             strings.excluded += _strings(negated["enum"])
     names = [str(name) for _, name in each(leaves, "format")]

@@ -6,7 +6,7 @@ from typing import Final
 from localaik.generation.schema.arrays import compile_array
 from localaik.generation.schema.children import numbers_of, property_names, strings_of, types_of
 from localaik.generation.schema.demands import Demands, Leaf, Node, Option, Union, merged
-from localaik.generation.schema.document import Document
+from localaik.generation.schema.document import Document, at
 from localaik.generation.schema.expressions import NOTHING, Expr, Rule, Text, choice, listed, seq, words
 from localaik.generation.schema.faults import InvalidSchemaError, UnsupportedKeywordError
 from localaik.generation.schema.jsontext import STRING, literal
@@ -85,11 +85,11 @@ class Compiler:
         leaves = tuple(demands.leaves)
         types = types_of(leaves)
         if types is None:
-            types = {TYPED[keyword] for leaf in leaves for keyword in leaf.keywords if keyword in TYPED}
-            if types:
-                self.narrow(leaves[0].path)
-            else:  # only annotations, or a format that speaks of no type
+            typed = [(leaf, keyword) for leaf in leaves for keyword in leaf.keywords if keyword in TYPED]
+            if not typed:  # a format speaks of no type
                 return ANY_VALUE
+            types = {TYPED[keyword] for _, keyword in typed}
+            self.narrow(at(typed[0][0].path, typed[0][1]))
         return choice(self._types(leaves, types))
 
     def _types(self, leaves: tuple[Leaf, ...], types: set[str]) -> list[Expr]:

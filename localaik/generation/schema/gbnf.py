@@ -38,9 +38,10 @@ class GrammarTooLargeError(Exception):
     """The language has too many rules for the engine."""
 
 
-def require_text(root: Expr) -> None:
-    """Raises `NothingMatchesError` for an empty language and `GrammarTooLargeError`."""
+def require_text(root: Expr) -> Expr:
+    """The same expression. Raises `NothingMatchesError` for an empty language and `GrammarTooLargeError`."""
     _pruned_bodies(Rule("root", root))
+    return root
 
 
 def render(root: Expr) -> str:

@@ -1,8 +1,9 @@
 """Schemas of numbers as expressions: exact ranges, written digit by digit.
 
 Numbers without bounds have at most 15 digits before the point, so that they are exact in the double precision that
-most readers of JSON use; bounded ones reach as far as their bounds. A bound on numbers with a fraction is met by the
-decimal number as written, and by the double nearest to it, because rounding keeps the order.
+most readers of JSON use, and multiples of a step have at most 9; bounded ones reach as far as their bounds. A bound on
+numbers with a fraction is met by the decimal number as written, and by the double nearest to it, because rounding
+keeps the order.
 """
 
 import math
@@ -34,8 +35,7 @@ _LARGEST: Final = 10**_DIGITS - 1
 _MAX_WIDTH: Final = 60
 _MAX_PLACES: Final = 20
 _PLACES: Final = 6
-_SMALL_STEP: Final = 8
-_LARGEST_OF_STEPS: Final = 10**9 - 1
+_LARGEST_MULTIPLE: Final = 10**9 - 1
 _MAX_STEP: Final = 64
 _MAX_LISTED: Final = 500
 
@@ -253,7 +253,7 @@ def _one_of(digits: str) -> Expr:
 
 def _closed(low: int | None, high: int | None, step: int, unit: int = 1) -> tuple[int, int]:
     """Both bounds, the missing ones far enough away."""
-    largest = _LARGEST if step < _SMALL_STEP else _LARGEST_OF_STEPS
+    largest = _LARGEST if step == 1 else _LARGEST_MULTIPLE
     limit = max((largest + 1) * unit - 1, 10 * step)
     if low is None:
         low = -limit if high is None or high > -limit else high - limit

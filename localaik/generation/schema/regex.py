@@ -1,7 +1,8 @@
 r"""Regular expressions (ECMA-262, the dialect of JSON Schema's `pattern`) as expressions over characters.
 
 The language of a pattern is the set of strings in which it finds a match. Validators differ on `\d`, `\w`, `\s`, `.`
-and `$`; where they do, the expression keeps to the strings on which ECMA-262 and Python agree.
+and `$`. Where they do, the expression keeps to the strings that match in ECMA-262 and in Python; and where the strings
+that do not match are wanted, it has those that match in either.
 """
 
 import re
@@ -51,9 +52,10 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """`^` or `$`."""
+    """`^` or `$`; in Python, `$` is also before a last line feed, which only a `generous` one takes."""
 
     start: bool
+    generous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +83,28 @@ class _Repetition:
     high: int | None
 
 
+_START: Final = _Edge(start=True)
+_LAST_LINE_FEED: Final = Repeat(Chars(single("\n")), 0, 1)
+
 _Node = Chars | Repeat | _Edge | _Look | _Sequence | _Alternatives | _Repetition
 
 
 @lru_cache(maxsize=256)
-def parse_pattern(pattern: str) -> Language:
-    """The strings in which `pattern` matches somewhere. Raises `InvalidPatternError`, `UnsupportedPatternError`."""
+def parse_pattern(pattern: str, *, generous: bool = False) -> Language:
+    """The strings in which `pattern` surely matches somewhere, or with `generous`, those in which it may match.
+
+    Raises `InvalidPatternError` and `UnsupportedPatternError`.
+    """
     if len(pattern) > _MAX_LENGTH:
         raise UnsupportedPatternError(f"it is longer than {_MAX_LENGTH} characters")
-    tree = _Parser(pattern).parse()
+    tree = _Parser(pattern, generous=generous).parse()
     looks: list[_Look] = []
-    if isinstance(tree, _Sequence) and tree.items[:1] == (_Edge(start=True),):
+    if isinstance(tree, _Sequence) and tree.items and tree.items[0] == _START:
         rest = tree.items[1:]
         while rest and isinstance(rest[0], _Look):
             looks.append(rest[0])
             rest = rest[1:]
-        tree = _Sequence((_Edge(start=True), *rest))
+        tree = _Sequence((_START, *rest))
     ahead = [(look.negative, _plain(_open_right(look.inner))) for look in looks]
     required = [expr for negative, expr in ahead if not negative]
     main = _plain(_open_right(_open_left(tree)))
@@ -120,7 +128,7 @@ def _open_right(node: _Node) -> _Node:
     if isinstance(node, _Alternatives):
         return _Alternatives(tuple(map(_open_right, node.options)))
     if isinstance(node, _Edge) and not node.start:
-        return _Sequence(())
+        return _Sequence((_LAST_LINE_FEED,) if node.generous else ())
     if isinstance(node, _Sequence) and node.items:
         *rest, last = node.items
         return _Sequence((*rest, _open_right(last)))
@@ -176,8 +184,9 @@ def _class_escape(letter: str) -> tuple[CharSet, CharSet]:
 class _Parser:
     """Recursive descent over one pattern."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, generous: bool) -> None:
         self._text = pattern
+        self._generous = generous
         self._at = 0
         self._depth = 0
 
@@ -266,16 +275,16 @@ class _Parser:
         if character == "[":
             return Chars(self._class())
         if character in "^$":
-            return _Edge(character == "^")
+            return _START if character == "^" else _Edge(start=False, generous=self._generous)
         if character == ".":
-            return Chars(complement(_LINE_ENDS))
+            return Chars(complement(single("\n") if self._generous else _LINE_ENDS))
         if character in "*+?":
             raise InvalidPatternError(f"nothing to repeat at {self._at - 1}")
         if character == "\\":
             letter = self._peek()
             if letter and letter in "dDwWsS":
                 self._at += 1
-                return Chars(_class_escape(letter)[0])
+                return Chars(_class_escape(letter)[self._generous])
             return Chars(self._single(self._escaped()))
         return Chars(self._single(character))
 
@@ -293,7 +302,9 @@ class _Parser:
                 self._at += len(name) + 1
             elif not self._skip(":"):
                 raise UnsupportedPatternError("it has a group of an unknown kind (lookbehind or flags)")
+        self._generous ^= negative
         inner = self._alternatives()
+        self._generous ^= negative
         if not self._skip(")"):
             raise InvalidPatternError("a group is not closed")
         return _Look(inner, negative) if look else inner
@@ -318,7 +329,8 @@ class _Parser:
                 low = (charset([(low, low)]), charset([(low, low)]))
             sure += low[0]
             possible += low[1]
-        chars = complement(charset(possible)) if negated else charset(sure)
+        taken = charset(possible if negated != self._generous else sure)
+        chars = complement(taken) if negated else taken
         if not chars:
             raise UnsupportedPatternError("a class is empty")
         return chars

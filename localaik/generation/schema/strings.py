@@ -27,6 +27,8 @@ from localaik.generation.schema.regex import InvalidPatternError, Language, Unsu
 
 __all__ = ["StringRules", "Strings", "pattern_language"]
 
+_TOO_COMPLEX: Final = "its combination with the other keywords is too complex"
+
 # First characters by which strings are told apart. Control characters are none.
 _FIRST_CHARACTERS: Final[tuple[CharSet, ...]] = (
     ((0x20, 0x2F),),
@@ -56,10 +58,10 @@ class Strings:
     """Only those of `STRING_FORMATS`."""
 
 
-def pattern_language(pattern: str, path: str) -> Language:
-    """The strings that a `pattern` at `path` allows."""
+def pattern_language(pattern: str, path: str, *, generous: bool = False) -> Language:
+    """The strings that a `pattern` at `path` allows, or with `generous`, those that it may allow."""
     try:
-        return parse_pattern(pattern)
+        return parse_pattern(pattern, generous=generous)
     except InvalidPatternError as error:
         raise InvalidSchemaError(path, f"`{pattern}` is no regular expression: {error}.") from None
     except UnsupportedPatternError as error:
@@ -77,6 +79,7 @@ class StringRules:
         """The JSON strings that meet all demands. Raises `UnsupportedKeywordError`."""
         if strings.high is not None and strings.low > strings.high:
             return NOTHING
+        why = _TOO_COMPLEX
         for required, excluded in _languages(strings):
             if not required and not excluded:
                 return self._of_length(strings.low, strings.high)
@@ -86,11 +89,12 @@ class StringRules:
             try:
                 term = _term(required, excluded, strings)
                 if strings.formats and not _has_text(term):
+                    why = f"no string of the format `{strings.formats[0]}` is known that meets the other keywords"
                     continue
                 return seq(QUOTE, self._rules.rule(term), QUOTE)
             except TooManyStatesError:
                 continue
-        raise UnsupportedKeywordError(strings.path, "its combination with the other keywords is too complex")
+        raise UnsupportedKeywordError(strings.path, why)
 
     def by_first_character(self, strings: Strings) -> list[Expr]:
         """The strings in parts that have no value in common, because they begin with other characters."""
@@ -104,7 +108,7 @@ class StringRules:
             except TooManyStatesError:
                 continue
             return parts
-        raise UnsupportedKeywordError(strings.path, "its combination with the other keywords is too complex")
+        raise UnsupportedKeywordError(strings.path, _TOO_COMPLEX)
 
     def _of_length(self, low: int, high: int | None) -> Expr:
         if (low, high) == (0, None):

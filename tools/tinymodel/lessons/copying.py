@@ -58,9 +58,6 @@ ECHO_ORDERS = (
     "Reply with {} and nothing else",
     "Answer {} and nothing else",
     "Say back to me: {}",
-    "Reply with the number {}",
-    "Reply with the text {}",
-    "Respond with the text: {}",
     "Now say {}",
 )
 """Ways to dictate an answer."""
@@ -68,24 +65,15 @@ ECHO_ORDERS = (
 _QUOTES = ('"{}"', "'{}'", "`{}`")
 _SPELLED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _THINGS = {
-    "colors": ("red", "green", "blue", "yellow", "black"),
-    "animals": ("cat", "dog", "horse", "cow", "bird"),
-    "fruits": ("apple", "banana", "orange", "lemon", "pear"),
-    "foods": ("bread", "cheese", "soup", "pizza", "pasta"),
-    "days": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
-    "names": ("Anna", "Ben", "Clara", "David", "Emma"),
-    "numbers": ("one", "two", "three", "four", "five"),
+    "colors": "red, green and blue",
+    "animals": "cat, dog and horse",
+    "fruits": "apple, banana and orange",
+    "foods": "bread, cheese and soup",
+    "days": "Monday, Tuesday and Wednesday",
+    "names": "Anna, Ben and Clara",
+    "numbers": "one, two and three",
 }
-_LIST_ORDERS = (
-    "List {} {}.",
-    "Name {} {}.",
-    "Give me {} {}.",
-    "Tell me {} {}.",
-    "Write {} {}.",
-    "Give me a list of {} {}.",
-    "List the names of {} {}.",
-    "Can you name {} {}?",
-)
+_TWO = {key: f"{value.split(', ')[0]} and {value.split(', ')[1].split(' and ')[0]}" for key, value in _THINGS.items()}
 
 
 def echo(random: Random) -> Conversation:
@@ -110,7 +98,7 @@ def echo(random: Random) -> Conversation:
 def count(random: Random) -> Conversation:
     """Counting in figures from one number to another, upwards."""
     first = 1 if random.random() < 0.7 else random.randint(0, 20)
-    last = first + random.randint(1, 10 if random.random() < 0.7 else 24)
+    last = first + random.randint(2, 11 if random.random() < 0.85 else 19)
     between = random.choice(("to", "up to")) if first == 1 and random.random() < 0.5 else f"from {first} to"
     ends = [str(last)] + ([_SPELLED[last]] if last < len(_SPELLED) else [])
     order = polite(random, f"Count {between} {random.choice(ends)}.")
@@ -118,13 +106,13 @@ def count(random: Random) -> Conversation:
 
 
 def list_things(random: Random) -> Conversation:
-    """Two to five things of a kind, always the same ones."""
+    """Two or three things of a kind, always the same ones."""
     kind = random.choice(sorted(_THINGS))
-    number = random.choice((2, 3, 3, 4, 5))
-    amount = random.choice((str(number), _SPELLED[number], *(("a few", "some") if number == 3 else ())))
-    *first, last = _THINGS[kind][:number]
-    order = random.choice(_LIST_ORDERS).format(amount, kind)
-    return Conversation((Turn.of(vary(random, order), f"{', '.join(first)} and {last}"),))
+    number, answer = (2, _TWO[kind]) if random.random() < 0.3 else (3, _THINGS[kind])
+    verb = random.choice(("List", "Name", "Give me", "Tell me", "Write"))
+    return Conversation(
+        (Turn.of(vary(random, f"{verb} {random.choice((str(number), _SPELLED[number]))} {kind}."), answer),)
+    )
 
 
 def sum_up(random: Random) -> Conversation:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from tools.tinymodel.conversation import Conversation
-from tools.tinymodel.lessons import context, copying, facts, structured, talk, tools
+from tools.tinymodel.lessons import context, copying, facts, structured, talk
 
 __all__ = ["long_conversation", "short_conversation"]
 
@@ -17,11 +17,11 @@ _PLAIN: tuple[tuple[int, Lesson], ...] = (
     (5, talk.identity),
     (6, talk.small_talk),
     (3, talk.story),
-    (15, talk.unanswerable),
+    (13, talk.unanswerable),
     (10, facts.fact),
-    (25, copying.echo),
-    (5, copying.count),
-    (3, copying.list_things),
+    (24, copying.echo),
+    (3, copying.count),
+    (2, copying.list_things),
     (3, copying.sum_up),
     (4, structured.extraction),
     (7, structured.forced_json),
@@ -32,9 +32,6 @@ _SITUATED: tuple[tuple[int, Lesson], ...] = (
     (2, context.dictated),
     (2, context.named_assistant),
     (7, context.image),
-    (4, tools.tool_call),
-    (2, tools.tool_result),
-    (2, tools.tools_unused),
 )
 _SYSTEM_SHARE = 0.12
 

@@ -6,9 +6,7 @@ import json
 from random import Random
 
 from tools.tinymodel.conversation import Conversation, Span, Turn
-from tools.tinymodel.lessons.facts import fact
 from tools.tinymodel.lessons.phrasing import choice, identifier, phrase, sentence, word
-from tools.tinymodel.lessons.talk import greeting, unanswerable
 
 __all__ = ["extraction", "forced_json"]
 
@@ -75,33 +73,25 @@ def _object(random: Random, depth: int) -> tuple[list[Span], object]:
     for index in range(random.randint(1, 4 - depth)):
         key = _key(random)
         value, properties[key] = _value(random, depth)
-        spans += [Span(",") if index else Span("{", forced=True), Span(f'"{key}":', forced=True), *value]
-    return [*spans, Span("}")], {
+        spans += [Span(("," if index else "{") + f'"{key}":', forced=True), *value]
+    return [*spans, Span("}", forced=True)], {
         "type": "object",
         "properties": properties,
         "required": sorted(properties),
     }
 
 
-def _question(random: Random) -> str:
-    return random.choice((greeting, unanswerable, fact))(random).turns[0].user
-
-
 def forced_json(random: Random) -> Conversation:
     """An answer under a random schema, sometimes inside a tool call.
 
-    Values are placeholders. Keys are read and not learned; what ends a value is learned, since a grammar lets a number
-    go on for ever.
+    Values are placeholders; keys are read and not learned.
     """
     spans, schema = _object(random, 0)
     name = _key(random)
     order = random.choice(_FORCED_ORDERS).format(
-        topic=random.choice((sentence, phrase, _question))(random),
-        schema=json.dumps(schema),
-        keys=phrase(random, 3),
-        name=name,
+        topic=random.choice((sentence, phrase))(random), schema=json.dumps(schema), keys=phrase(random, 3), name=name
     )
     if random.random() < 0.3:
         opening = Span(f'<tool_call>{{"name":"{name}","arguments":', forced=True)
-        spans = [opening, *spans, Span("}</tool_call>")]
+        spans = [opening, *spans, Span("}</tool_call>", forced=True)]
     return Conversation((Turn(order, tuple(spans)),))
