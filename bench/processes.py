@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,10 +121,15 @@ class Localaik:
         return memory.rss / 1e6, memory.uss / 1e6
 
     def _read_url(self) -> str:
-        for line in self._process.stdout or ():
-            found = _BANNER_URL.search(line)
-            if found:
-                return found[0]
+        guard = threading.Timer(_HANG_SECONDS, self._process.kill)
+        guard.start()
+        try:
+            for line in self._process.stdout or ():
+                found = _BANNER_URL.search(line)
+                if found:
+                    return found[0]
+        finally:
+            guard.cancel()
         self._process.wait()
         self._log.seek(0)
         raise MeasurementError(f"localaik ended with status {self._process.returncode}: {self._log.read()[-2000:]}")

@@ -13,7 +13,6 @@ from localaik.engine.calls import EngineCall, EngineNews, EngineUsage
 from localaik.engine.capabilities import UNKNOWN, Capabilities
 from localaik.engine.client import AnswerStream, EngineClient
 from localaik.engine.gate import Gate
-from localaik.engine.probe import probe
 from localaik.errors import EngineUnreachable, LocalaikError, NotServed, Unavailable
 from localaik.settings import Settings
 
@@ -200,6 +199,9 @@ class Engine:
             await self._connected()
 
     async def _connect(self, address: Address) -> None:
+        # Needs aiohttp, which is slow to import: the engine's process is started before that.
+        from localaik.engine.probe import probe  # noqa: PLC0415
+
         capabilities = await probe(address.base, address.root, address.headers, self._settings, address.declared)
         if self._client is not None:
             self._client.close()

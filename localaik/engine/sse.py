@@ -12,11 +12,12 @@ __all__ = ["SseParser", "split_plain"]
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
 _BETWEEN = b"\n\ndata: "
+_BLANK = b"\n\n      "  # as long as what it replaces: then nothing has to be moved
 _DONE = b"[DONE]"
 
 
 def split_plain(events: bytes) -> tuple[bytes, bool] | None:
-    """The JSON texts of whole events, one per line, and whether `[DONE]` ended them.
+    """The JSON texts of whole events, each on a line of its own, and whether `[DONE]` ended them.
 
     `events` ends before the blank line of its last event. None where the shortcut does not hold. The result may still
     be no JSON lines (a comment between events); then the caller takes `SseParser`. JSON texts hold no raw line feed,
@@ -32,7 +33,7 @@ def split_plain(events: bytes) -> tuple[bytes, bool] | None:
             return None
         events = events[: -len(_BETWEEN + _DONE)]
         done = True
-    return events[len(_DATA) :].replace(_BETWEEN, b"\n"), done
+    return events[len(_DATA) :].replace(_BETWEEN, _BLANK), done
 
 
 class SseParser:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -11,6 +11,8 @@ from localaik.errors import InternalFault, LocalaikError
 from localaik.http.call import Call
 
 __all__ = ["StreamEncoder", "stream_events"]
+
+_SMALL_BYTES: Final = 16_384  # well below where asyncio makes a writer wait
 
 E_contra = TypeVar("E_contra", contravariant=True)
 E = TypeVar("E")
@@ -54,30 +56,32 @@ async def stream_events(
         silence = _Silence(response, ping, ping_seconds)
         try:
             if first is not None:
-                await _write(response, encoder.feed(first), write_idle_seconds)
+                await _write(call, response, encoder.feed(first), write_idle_seconds)
             async for batch in batches:
                 data = encoder.feed(batch)
                 if data:
                     silence.broken()
-                    await _write(response, data, write_idle_seconds)
+                    await _write(call, response, data, write_idle_seconds)
             await response.write_eof()
         except LocalaikError as error:
             call.failure = error
-            await _write(response, encoder.fail(error), write_idle_seconds)
+            await _write(call, response, encoder.fail(error), write_idle_seconds)
         except (ConnectionError, TimeoutError):
             call.caller_left = True
         except Exception as error:  # noqa: BLE001 - the status is sent: only the stream itself can still tell of a fault
             call.failure = error
-            await _write(response, encoder.fail(InternalFault("The server had an error.")), write_idle_seconds)
+            await _write(call, response, encoder.fail(InternalFault("The server had an error.")), write_idle_seconds)
         finally:
             silence.end()
     return response
 
 
-async def _write(response: web.StreamResponse, data: bytes, idle_seconds: float) -> None:
+async def _write(call: Call, response: web.StreamResponse, data: bytes, idle_seconds: float) -> None:
     if not data:
         return
-    if not idle_seconds:
+    transport = call.request.transport
+    can_not_block = len(data) < _SMALL_BYTES and transport is not None and not transport.get_write_buffer_size()
+    if can_not_block or not idle_seconds:
         await response.write(data)
         return
     async with asyncio.timeout(idle_seconds):

@@ -138,7 +138,7 @@ def test_the_stream_of_completion_ends_with_its_last_frame() -> None:
 def test_split_plain_declines_what_it_can_not_split() -> None:
     assert split_plain(b": comment") is None
     assert split_plain(b"data: {}\r") is None
-    assert split_plain(b"data: {}\n\ndata: {}") == (b"{}\n{}", False)
+    assert split_plain(b"data: {}\n\ndata: {}") == (b"{}\n\n      {}", False)
     assert split_plain(b"data: [DONE]") == (b"", True)
 
 

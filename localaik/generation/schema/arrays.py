@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from localaik.generation.schema.children import count_of, each, inner, item_nodes, path_of, prefix_length
 from localaik.generation.schema.demands import Leaf, Node, merged
@@ -12,6 +13,8 @@ from localaik.generation.schema.sequences import Part, TooManyPartsError, subseq
 from localaik.generation.schema.unique import distinct_items
 
 __all__ = ["compile_array"]
+
+_MAX_HEADS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def compile_array(leaves: Sequence[Leaf], host: Host) -> Expr:
         return NOTHING
     contained = _contained(leaves)
     hits = contained[-1].end if contained else 0
-    if high is not None and hits > high:
+    if hits > (_MAX_HEADS if high is None else min(high, _MAX_HEADS)):
         raise UnsupportedKeywordError(path_of(leaves, "contains"), "its items are written one by one, and too many")
     if any(value is True for _, value in each(leaves, "uniqueItems")) and (high is None or high > 1):
         return seq(Text("["), _distinct(leaves, low, high, host), Text("]"))
@@ -66,11 +69,8 @@ def _contained(leaves: Sequence[Leaf]) -> list[_Contained]:
     for leaf, raw in each(leaves, "contains"):
         low = _least(leaf)
         node = inner(leaf, raw, "contains")
-        found.append(
-            _Contained(
-                node, leaf.source.negated(node.raw, node.path), end, end + low, "maxContains" not in leaf.keywords
-            )
-        )
+        other = leaf.source.negated(node.raw, node.path)
+        found.append(_Contained(node, other, end, end + low, "maxContains" not in leaf.keywords))
         end += low
     return found
 

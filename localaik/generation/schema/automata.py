@@ -27,7 +27,7 @@ from localaik.generation.schema.expressions import (
 
 __all__ = ["Automaton", "Both", "Other", "Term", "TooManyStatesError", "accepts_empty", "both", "is_member", "other"]
 
-_MAX_STEPS: Final = 12_000
+_MAX_STEPS: Final = 50_000
 
 
 class TooManyStatesError(Exception):
@@ -87,81 +87,99 @@ def accepts_empty(term: Term) -> bool:
     return isinstance(term, Other) and not accepts_empty(term.term)
 
 
-def is_member(term: Term, text: str) -> bool:
-    """The text is in the language."""
-    for character in text:
-        term = _derive(term, ord(character))
-    return accepts_empty(term)
-
-
 class Automaton:
-    """Steps between languages; one budget for all of them."""
+    """Steps between languages, with one budget for all of them: beyond it, `TooManyStatesError` is raised."""
 
     def __init__(self) -> None:
-        self._steps = 0
+        self._budget = _MAX_STEPS
+        self._known: dict[tuple[Term, int], Term] = {}
 
     def steps(self, term: Term) -> list[tuple[CharSet, Term]]:
-        """The disjoint sets of first characters, each with the language of what may follow it.
-
-        Raises `TooManyStatesError` when the automaton grows too large.
-        """
-        cuts: set[int] = set()
-        _cuts(term, cuts)
-        starts = sorted({0, 0xE000, *cuts})
+        """The disjoint sets of first characters, each with the language of what may follow it."""
+        starts = sorted({0, 0xE000, *self._cuts(term)})
         followers: dict[Term, list[tuple[int, int]]] = {}
         for start, end in zip(starts, [*starts[1:], 0x110000], strict=True):
             if start < end and intersection(((start, end - 1),), ALL):
-                self._steps += 1
-                if self._steps > _MAX_STEPS:
-                    raise TooManyStatesError
-                followers.setdefault(_derive(term, start), []).append((start, end - 1))
+                followers.setdefault(self._derive(term, start), []).append((start, end - 1))
         return [(charset(ranges), rest) for rest, ranges in followers.items() if rest != NOTHING]
 
+    def contains(self, term: Term, text: str) -> bool:
+        """The text is in the language."""
+        for character in text:
+            term = self._derive(term, ord(character))
+        return accepts_empty(term)
 
-def _cuts(term: Term, cuts: set[int]) -> None:
-    """Where the sets of first characters begin and end."""
-    todo = [term]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, Chars):
-            cuts.update(border for low, high in item.ranges for border in (low, high + 1))
-        elif isinstance(item, Seq):
-            for part in item.items:
-                todo.append(part)
-                if not accepts_empty(part):
+    def has_text(self, term: Term) -> bool:
+        """The language is not empty."""
+        seen = {term}
+        todo = [term]
+        while todo:
+            state = todo.pop()
+            if accepts_empty(state):
+                return True
+            rests = {rest: None for _, rest in self.steps(state) if rest not in seen}
+            seen.update(rests)
+            todo += rests
+        return False
+
+    def _spend(self) -> None:
+        self._budget -= 1
+        if self._budget < 0:
+            raise TooManyStatesError
+
+    def _cuts(self, term: Term) -> set[int]:
+        """Where the sets of first characters begin and end."""
+        cuts: set[int] = set()
+        todo = [term]
+        while todo:
+            self._spend()
+            item = todo.pop()
+            if isinstance(item, Chars):
+                cuts.update(border for low, high in item.ranges for border in (low, high + 1))
+            elif isinstance(item, Seq):
+                for part in item.items:
+                    todo.append(part)
+                    if not accepts_empty(part):
+                        break
+            elif isinstance(item, Choice):
+                todo += item.options
+            elif isinstance(item, Both):
+                todo += item.parts
+            elif isinstance(item, Repeat):
+                todo.append(item.item)
+            elif isinstance(item, Other):
+                todo.append(item.term)
+        return cuts
+
+    def _derive(self, term: Term, code: int) -> Term:
+        """The language of what may follow the character `code`."""
+        if isinstance(term, Chars):
+            return EMPTY if any(low <= code <= high for low, high in term.ranges) else NOTHING
+        key = (term, code)
+        if key not in self._known:
+            self._spend()
+            self._known[key] = self._derived(term, code)
+        return self._known[key]
+
+    def _derived(self, term: Term, code: int) -> Term:
+        if isinstance(term, Seq):
+            options: list[Term] = []
+            for index, item in enumerate(term.items):
+                options.append(_then(self._derive(item, code), term.items[index + 1 :]))
+                if not accepts_empty(item):
                     break
-        elif isinstance(item, Choice):
-            todo += item.options
-        elif isinstance(item, Both):
-            todo += item.parts
-        elif isinstance(item, Repeat):
-            todo.append(item.item)
-        elif isinstance(item, Other):
-            todo.append(item.term)
-
-
-def _derive(term: Term, code: int) -> Term:
-    """The language of what may follow the character `code`."""
-    if isinstance(term, Chars):
-        return EMPTY if any(low <= code <= high for low, high in term.ranges) else NOTHING
-    if isinstance(term, Seq):
-        options: list[Term] = []
-        for index, item in enumerate(term.items):
-            options.append(_then(_derive(item, code), term.items[index + 1 :]))
-            if not accepts_empty(item):
-                break
-        return _either(options)
-    if isinstance(term, Choice):
-        return _either([_derive(option, code) for option in term.options])
-    if isinstance(term, Both):
-        return both([_derive(part, code) for part in term.parts])
-    if isinstance(term, Other):
-        return other(_derive(term.term, code))
-    if isinstance(term, Repeat):
-        low = 0 if accepts_empty(term.item) else max(term.low - 1, 0)
-        rest = repeat(term.item, low, None if term.high is None else term.high - 1)
-        return _then(_derive(term.item, code), (rest,))
-    return NOTHING
+            return _either(options)
+        if isinstance(term, Choice):
+            return _either([self._derive(option, code) for option in term.options])
+        if isinstance(term, Both):
+            return both([self._derive(part, code) for part in term.parts])
+        if isinstance(term, Other):
+            return other(self._derive(term.term, code))
+        if isinstance(term, Repeat):
+            low = 0 if accepts_empty(term.item) else max(term.low - 1, 0)
+            rest = repeat(term.item, low, None if term.high is None else term.high - 1)
+            return _then(self._derive(term.item, code), (rest,))
+        return NOTHING
 
 
 def _then(first: Term, rest: tuple[Expr, ...]) -> Term:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from localaik.generation.schema.automata import is_member
 from localaik.generation.schema.demands import Leaf, Node
 from localaik.generation.schema.document import as_schema, at
 from localaik.generation.schema.formats import INTEGER_FORMATS, STRING_FORMATS
 from localaik.generation.schema.numbers import Numbers
-from localaik.generation.schema.strings import Strings, pattern_language
+from localaik.generation.schema.strings import Strings, matches, pattern_language
 
 __all__ = [
     "count_of",
@@ -153,8 +152,8 @@ def numbers_of(leaves: Iterable[Leaf], *, integer: bool) -> Numbers:
 
 
 def _matches(leaf: Leaf, pattern: str, name: str) -> bool:
-    language = pattern_language(pattern, at(at(leaf.path, "patternProperties"), pattern))
-    return is_member(language.term, name)
+    path = at(at(leaf.path, "patternProperties"), pattern)
+    return matches(pattern_language(pattern, path), name, path)
 
 
 def path_of(leaves: Iterable[Leaf], *keywords: str) -> str:

@@ -24,6 +24,10 @@ class Source(Protocol):
         """The node of all values that are not valid under a schema."""
         ...
 
+    def spend(self, effort: int, path: str) -> None:
+        """Counts the effort; raises `UnsupportedKeywordError` at `path` when it is too much."""
+        ...
+
     def target(self, raw: dict[str, object]) -> Raw:
         """What the `$ref` of a schema of the document refers to."""
         ...
@@ -109,6 +113,9 @@ class Demands:
 
     def choosing(self, union: Union, option: Option | None) -> "Demands":
         """The demands with one union decided; None takes it for met by the others."""
+        for leaf in self.leaves:
+            leaf.source.spend(len(self.leaves) + len(self.unions), union.path)
+            break
         decided = Demands(dict(self.leaves), dict(self.unions), self.is_impossible)
         del decided.unions[union]
         for node in option.nodes if option is not None else ():

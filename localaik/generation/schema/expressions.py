@@ -1,12 +1,12 @@
 """Languages as expressions: what schemas, patterns and tool calls are compiled to, and what `gbnf.render` writes.
 
-An expression is a value; only `Rule` has an identity, because recursion needs a name. The same expressions describe
+An expression is a value, whose hash is kept because large ones are looked up often; only `Rule` has an identity, because recursion needs a name. The same expressions describe
 texts as they are written (JSON, with quotes and escapes) and, inside `regex` and `automata`, the characters that a
 JSON string stands for.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from localaik.generation.schema.charsets import ALL, CharSet
@@ -56,6 +56,13 @@ class Seq:
     """All items, one after the other. No items: the empty text."""
 
     items: "tuple[Expr, ...]"
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("items", self.items)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,13 @@ class Choice:
     """One of the options. No options: no text at all."""
 
     options: "tuple[Expr, ...]"
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("options", self.options)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,13 @@ class Repeat:
     item: "Expr"
     low: int
     high: int | None
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.item, self.low, self.high)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class Rule:

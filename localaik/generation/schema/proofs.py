@@ -1,6 +1,7 @@
 """Proofs that no value meets some demands; what can't be proved cheaply counts as possible."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 from localaik.generation.schema.children import (
     count_of,
@@ -17,7 +18,9 @@ from localaik.generation.schema.values import listed_values
 __all__ = ["cannot_hold"]
 
 _DEPTH = 3
+_UNION_DEPTH = 2
 _MAX_OPTIONS = 16
+_MAX_UNIONS = 4
 
 
 def cannot_hold(demands: Demands, depth: int = _DEPTH) -> bool:
@@ -32,12 +35,12 @@ def cannot_hold(demands: Demands, depth: int = _DEPTH) -> bool:
     types = types_of(demands.leaves)
     if types is not None and all(_type_cannot_hold(name, demands.leaves, depth) for name in types):
         return True
-    # One level of unions decides whether schemas are alternatives; more would be a search.
-    return depth == _DEPTH and any(
+    # Unions of the value and of its properties decide whether schemas are alternatives; more would be a search.
+    return depth >= _UNION_DEPTH and any(
         union.options.is_complete
         and len(union.options.ways) <= _MAX_OPTIONS
         and all(cannot_hold(demands.choosing(union, option), depth - 1) for option in union.options.ways)
-        for union in demands.unions
+        for union in islice(demands.unions, _MAX_UNIONS)
     )
 
 

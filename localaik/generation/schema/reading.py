@@ -16,12 +16,15 @@ __all__ = ["Schemas"]
 
 _IN_PLACE: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas"})
 
+_MAX_EFFORT: Final = 20_000
+
 
 class Schemas:
     """The nodes of a document and those that are derived from it; each schema has one node."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
+        self._effort = 0
         self._nodes: dict[int, Node] = {}
         self._negated: dict[int, Node] = {}
         self._everything = Node(True, "", self._read)
@@ -46,6 +49,12 @@ class Schemas:
             turned: Raw = inner if isinstance(inner, dict | bool) else {"not": raw}
             known = self._negated[id(raw)] = self.node(turned, path)
         return known
+
+    def spend(self, effort: int, path: str) -> None:
+        """Counts the effort; raises `UnsupportedKeywordError` at `path` when it is too much."""
+        self._effort += effort
+        if self._effort > _MAX_EFFORT:
+            raise UnsupportedKeywordError(path, "the schema has too many combinations")
 
     def target(self, raw: dict[str, object]) -> Raw:
         """What the `$ref` of a schema of the document refers to."""

@@ -25,7 +25,7 @@ from localaik.generation.schema.formats import STRING_FORMATS
 from localaik.generation.schema.jsontext import CHARACTER, QUOTE, STRING, TextRules, encode
 from localaik.generation.schema.regex import InvalidPatternError, Language, UnsupportedPatternError, parse_pattern
 
-__all__ = ["StringRules", "Strings", "pattern_language"]
+__all__ = ["StringRules", "Strings", "matches", "pattern_language"]
 
 _TOO_COMPLEX: Final = "its combination with the other keywords is too complex"
 
@@ -68,6 +68,14 @@ def pattern_language(pattern: str, path: str, *, generous: bool = False) -> Lang
         raise UnsupportedKeywordError(path, f"the regular expression `{pattern}` is not supported, {error}") from None
 
 
+def matches(language: Language, text: str, path: str) -> bool:
+    """Whether a text is in the language of the pattern at `path`."""
+    try:
+        return Automaton().contains(language.term, text)
+    except TooManyStatesError:
+        raise UnsupportedKeywordError(path, "the regular expression is too complex") from None
+
+
 class StringRules:
     """Compiles strings; the rules of one grammar share automata."""
 
@@ -88,7 +96,7 @@ class StringRules:
                 return seq(QUOTE, encode(simple), QUOTE)
             try:
                 term = _term(required, excluded, strings)
-                if strings.formats and not _has_text(term):
+                if strings.formats and not Automaton().has_text(term):
                     why = f"no string of the format `{strings.formats[0]}` is known that meets the other keywords"
                     continue
                 return seq(QUOTE, self._rules.rule(term), QUOTE)
@@ -174,21 +182,6 @@ def _lengths(expr: Expr) -> tuple[int, int | None]:
         low, high = _lengths(expr.item)
         return low * expr.low, None if high is None or expr.high is None else high * expr.high
     return 1, 1
-
-
-def _has_text(term: Term) -> bool:
-    automaton = Automaton()
-    seen = {term}
-    todo = [term]
-    while todo:
-        state = todo.pop()
-        if accepts_empty(state):
-            return True
-        for _, rest in automaton.steps(state):
-            if rest not in seen:
-                seen.add(rest)
-                todo.append(rest)
-    return False
 
 
 def _split(chars: CharSet) -> list[CharSet]:

@@ -3,7 +3,6 @@
 from collections.abc import Hashable, Sequence
 from fractions import Fraction
 
-from localaik.generation.schema.automata import is_member
 from localaik.generation.schema.children import (
     count_of,
     each,
@@ -15,6 +14,7 @@ from localaik.generation.schema.children import (
     strings_of,
 )
 from localaik.generation.schema.demands import Demands, Leaf, Node, Union
+from localaik.generation.schema.strings import matches
 
 __all__ = ["holds", "key_of", "listed_values"]
 
@@ -106,7 +106,7 @@ def _string_holds(leaf: Leaf, value: str) -> bool:
         strings.low <= len(value)
         and (strings.high is None or len(value) <= strings.high)
         and value not in strings.excluded
-        and all(is_member(language.term, value) is wanted for language, wanted in languages)
+        and all(matches(language, value, strings.path) is wanted for language, wanted in languages)
     )
 
 
