@@ -72,10 +72,7 @@ class Grammar:
                 continue
             alternatives = self.rules[element]
             effort -= 1
-            if effort > 0:
-                chosen = chooser.choice(alternatives)
-            else:
-                chosen = min(alternatives, key=self._length)
+            chosen = chooser.choice(alternatives) if effort > 0 else min(alternatives, key=self._length)
             pending += reversed(chosen)
         return "".join(output)
 

@@ -38,13 +38,13 @@ def samples(schema: JsonSchema, count: int = 60, effort: int = 120) -> Iterator[
 _NAMES = st.sampled_from(["a", "b", "c", "d e", 'q"', "ü"])
 _SMALL = st.integers(0, 4)
 _SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-12, 12), st.sampled_from([0.5, -1.25, 2.0]), st.text("ab\"\\é\n", max_size=3)
+    st.none(), st.booleans(), st.integers(-12, 12), st.sampled_from([0.5, -1.25, 2.0]), st.text('ab"\\é\n', max_size=3)
 )
 _VALUES = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_NAMES, inner, max_size=2), max_leaves=3
 )
 _PATTERNS = st.sampled_from(
-    ["^a+$", "b", "^[ab]{1,3}$", "^(a|b\"?)*$", "^\\d", "é$", "^(?!ab)", "^(?=.*b)a", "x?", "^\\S\\s.\\w$", "^$"]
+    ["^a+$", "b", "^[ab]{1,3}$", '^(a|b"?)*$', "^\\d", "é$", "^(?!ab)", "^(?=.*b)a", "x?", "^\\S\\s.\\w$", "^$"]
 )
 _TYPES = st.sampled_from(["object", "array", "string", "number", "integer", "boolean", "null"])
 
@@ -88,9 +88,7 @@ def _keywords(inner: st.SearchStrategy[JsonSchema]) -> st.SearchStrategy[dict[st
         },
     }
     several["integer"] = several["number"]
-    typed = _TYPES.flatmap(
-        lambda name: st.fixed_dictionaries({"type": st.just(name)}, optional=several.get(name, {}))
-    )
+    typed = _TYPES.flatmap(lambda name: st.fixed_dictionaries({"type": st.just(name)}, optional=several.get(name, {})))
     combined = st.fixed_dictionaries(
         {},
         optional={

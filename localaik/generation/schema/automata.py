@@ -25,7 +25,7 @@ from localaik.generation.schema.expressions import (
     seq,
 )
 
-__all__ = ["Automaton", "Both", "Other", "Term", "TooManyStatesError", "accepts_empty", "both", "is_member", "other"]
+__all__ = ["Automaton", "Both", "Other", "Term", "TooManyStatesError", "accepts_empty", "both", "other"]
 
 _MAX_STEPS: Final = 50_000
 

@@ -1,6 +1,7 @@
 """Languages as expressions: what schemas, patterns and tool calls are compiled to, and what `gbnf.render` writes.
 
-An expression is a value, whose hash is kept because large ones are looked up often; only `Rule` has an identity, because recursion needs a name. The same expressions describe
+An expression is a value; only `Rule` has an identity, because recursion needs a name. Hashes are kept, because large
+expressions are looked up often. The same expressions describe
 texts as they are written (JSON, with quotes and escapes) and, inside `regex` and `automata`, the characters that a
 JSON string stands for.
 """

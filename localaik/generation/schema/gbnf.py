@@ -19,6 +19,7 @@ from localaik.generation.schema.expressions import (
     repeat,
     seq,
 )
+from localaik.generation.schema.factoring import factored
 
 __all__ = ["GrammarTooLargeError", "NothingMatchesError", "render", "require_text"]
 
@@ -51,6 +52,7 @@ def render(root: Expr) -> str:
     """
     bodies = _pruned_bodies(Rule("root", root))
     bodies = _without_aliases(bodies)
+    bodies = _reachable(next(iter(bodies)), factored(bodies))
     _check_first_paths(bodies)
     return _Writer(bodies).text()
 
