@@ -8,7 +8,7 @@ asyncio's.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 import httptools
@@ -20,6 +20,7 @@ from localaik.errors import EngineUnreachable, TimedOut
 __all__ = ["Pool", "Response"]
 
 _PAUSE_AT_BYTES: Final = 1_048_576
+_LARGE_BODY_BYTES: Final = 65_536
 _MAX_IDLE: Final = 256
 
 
@@ -79,7 +80,9 @@ class Pool:
         lines.append(f"Content-Length: {len(body)}")
         if not self._keep_alive:
             lines.append("Connection: close")
-        message = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        # One write for what fits into one packet or a few; a large body is not copied.
+        message = (head + body,) if len(body) < _LARGE_BODY_BYTES else (head, body)
         kept = self._take_idle()
         if kept is not None:
             try:
@@ -159,12 +162,13 @@ class _Connection(asyncio.Protocol):
         """May carry another request."""
         return not self._closed and self._transport is not None and not self._transport.is_closing()
 
-    async def exchange(self, message: bytes, seconds: float) -> Response:
+    async def exchange(self, message: Sequence[bytes], seconds: float) -> Response:
         """Send a request; return at the end of the answer's head."""
         self._reset()
         if self._transport is None or not self.usable:
             raise unreachable("it closed the connection")
-        self._transport.write(message)
+        for piece in message:
+            self._transport.write(piece)
         try:
             while not self._head_complete:
                 if self._closed or self._broken:

@@ -12,7 +12,7 @@ from localaik.content import Attachment, AttachmentLoader, Image, Part, Text
 from localaik.engine.calls import ChatTurn, EngineCall, EngineChunk, EngineNews
 from localaik.engine.capabilities import Capabilities
 from localaik.engine.engine import Engine
-from localaik.errors import BadRequest, TimedOut
+from localaik.errors import BadRequest, NotServed, TimedOut
 from localaik.generation.choice import ChoiceReader
 from localaik.generation.events import GenerationEvent, Started, Usage, UsageReported
 from localaik.generation.guard import Neutraliser, to_turns
@@ -27,11 +27,22 @@ _SEED_MODULUS: Final = 4_294_967_295  # the engine's seeds have 32 bits, and thi
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """A request in the engine's terms, and what its media cost."""
+    """A request in the engine's terms, and what is needed to tell what its media cost."""
 
     call: EngineCall
-    image_tokens: int = 0
-    document_tokens: int = 0
+    images: int = 0
+    """All images, PDF pages included."""
+    pages: int = 0
+    text_tokens: int | None = None
+    """The prompt's size without the images; None where there are none, or the engine can't tell."""
+
+    def media_tokens(self, total: int) -> tuple[int, int]:
+        """Of a prompt of `total` tokens, those that images and those that PDF pages take; all images cost alike."""
+        if self.text_tokens is None:
+            return 0, 0
+        media = max(total - self.text_tokens, 0)
+        documents = media * self.pages // self.images
+        return media - documents, documents
 
 
 class Pipeline:
@@ -77,7 +88,8 @@ class Pipeline:
         await self._engine.ready()
         prompt = await self._prepare(request)
         total = await self._engine.count_tokens(prompt.call)
-        return Usage(total, 0, image_tokens=prompt.image_tokens, document_tokens=prompt.document_tokens)
+        images, documents = prompt.media_tokens(total)
+        return Usage(total, 0, image_tokens=images, document_tokens=documents)
 
     async def detokenize(self, ids: list[int]) -> str:
         """The text of token ids of the served model. Raises `BadRequest` where the engine can't tell."""
@@ -172,9 +184,8 @@ class Pipeline:
             return _Prompt(call)
         if not self._engine.capabilities.vision:
             raise BadRequest("The model behind this server takes no images.", reason="unsupported_kind")
-        media_tokens = await self._count_media(call)
-        document_tokens = media_tokens * sum(image.document for image in images) // len(images)
-        return _Prompt(call, media_tokens - document_tokens, document_tokens)
+        pages = sum(image.document for image in images)
+        return _Prompt(call, len(images), pages, await self._count_text(call))
 
     async def _load(self, messages: list[Message]) -> list[Message]:
         """The messages with every attachment replaced by its parts."""
@@ -184,11 +195,12 @@ class Pipeline:
         loaded = iter(await self._loader.load(attachments, images=self._engine.capabilities.vision))
         return [Message(message.role, _with_loaded(message.parts, loaded)) for message in messages]
 
-    async def _count_media(self, call: EngineCall) -> int:
-        """What the images add to the prompt: all of it less the same prompt without them."""
-        text_only = replace(call, turns=[_without_images(turn) for turn in call.turns])
-        total, text = await asyncio.gather(self._engine.count_tokens(call), self._engine.count_tokens(text_only))
-        return max(total - text, 0)
+    async def _count_text(self, call: EngineCall) -> int | None:
+        """The size of the same prompt without its images. The whole one's the engine tells when it answers."""
+        try:
+            return await self._engine.count_tokens(replace(call, turns=[_without_images(turn) for turn in call.turns]))
+        except NotServed:
+            return None
 
     def _current_neutraliser(self) -> Neutraliser:
         """The neutraliser for the engine as it is now; a restart changes the media marker."""
@@ -231,17 +243,20 @@ def _sampling(sampling: Sampling) -> dict[str, float | int]:
 def _started(index: int, news: list[EngineNews], prompt: _Prompt) -> Started:
     first = news[0] if news else None
     total = first.prompt_total if isinstance(first, EngineChunk) else None
-    return Started(index, total, prompt.image_tokens, prompt.document_tokens)
+    images, documents = prompt.media_tokens(total or 0)
+    return Started(index, total, images, documents)
 
 
 def _sum(totals: list[Usage], prompt: _Prompt) -> Usage:
     """The usage of all choices; they share one prompt."""
+    prompt_tokens = max(usage.prompt_tokens for usage in totals)
+    images, documents = prompt.media_tokens(prompt_tokens)
     return Usage(
-        prompt_tokens=max(usage.prompt_tokens for usage in totals),
+        prompt_tokens=prompt_tokens,
         completion_tokens=sum(usage.completion_tokens for usage in totals),
         reasoning_tokens=sum(usage.reasoning_tokens for usage in totals),
-        image_tokens=prompt.image_tokens,
-        document_tokens=prompt.document_tokens,
+        image_tokens=images,
+        document_tokens=documents,
     )
 
 

@@ -203,7 +203,9 @@ async def test_attachments_become_pages_in_their_place_and_are_counted() -> None
     events = await collect(pipe.run(request))
     page = EngineImage("data:image/png;base64,QQ==")
     assert list(engine.calls[0].turns) == [ChatTurn("user", ["a", page, page, "f", page])]
-    assert events[0] == Started(0, 5, image_tokens=10, document_tokens=20)
+    # The script's prompt has 5 tokens, 2 of them text; two of the three images are pages.
+    assert events[0] == Started(0, 5, image_tokens=1, document_tokens=2)
+    assert events[-1] == UsageReported(Usage(5, 2, image_tokens=1, document_tokens=2))
     assert await pipe.count_tokens(request) == Usage(32, 0, image_tokens=10, document_tokens=20)
 
 
