@@ -25,9 +25,9 @@ from localaik.generation.schema.expressions import (
     seq,
 )
 
-__all__ = ["Automaton", "Both", "Other", "Term", "TooManyStatesError", "accepts_empty", "both", "other"]
+__all__ = ["MAX_STEPS", "Automaton", "Both", "Other", "Term", "TooManyStatesError", "accepts_empty", "both", "other"]
 
-_MAX_STEPS: Final = 50_000
+MAX_STEPS: Final = 50_000
 
 
 class TooManyStatesError(Exception):
@@ -88,10 +88,11 @@ def accepts_empty(term: Term) -> bool:
 
 
 class Automaton:
-    """Steps between languages, with one budget for all of them: beyond it, `TooManyStatesError` is raised."""
+    """Steps between languages, with a budget: when it is spent, `TooManyStatesError` is raised."""
 
     def __init__(self) -> None:
-        self._budget = _MAX_STEPS
+        self.budget = MAX_STEPS
+        """Steps that may still be taken."""
         self._known: dict[tuple[Term, int], Term] = {}
 
     def steps(self, term: Term) -> list[tuple[CharSet, Term]]:
@@ -123,8 +124,8 @@ class Automaton:
         return False
 
     def _spend(self) -> None:
-        self._budget -= 1
-        if self._budget < 0:
+        self.budget -= 1
+        if self.budget < 0:
             raise TooManyStatesError
 
     def _cuts(self, term: Term) -> set[int]:

@@ -1,10 +1,12 @@
 """JSON values and the insides of JSON strings as expressions over the text that is generated."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
-from localaik.generation.schema.automata import Automaton, Term, accepts_empty
+from localaik.generation.schema.automata import MAX_STEPS, Automaton, Term, accepts_empty
 from localaik.generation.schema.charsets import ALL, CharSet, charset, complement, intersection, single
 from localaik.generation.schema.expressions import (
     ANYTHING,
@@ -28,6 +30,8 @@ _ESCAPES: Final = {'"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": 
 _MUST_ESCAPE: Final = charset([(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C)])
 _HEX: Final = Chars(single("0123456789abcdefABCDEF"))
 _HEX_BELOW_D: Final = Chars(single("0123456789abcABCeEfF"))
+
+_MAX_STEPS_OF_ALL: Final = 3 * MAX_STEPS
 
 QUOTE: Final = Text('"')
 
@@ -67,35 +71,58 @@ def encode(expr: Expr) -> Expr:
 
 
 class TextRules:
-    """The rules of automata, encoded. Equal languages share a rule."""
+    """The rules of automata, encoded. Equal languages share a rule. All methods raise `TooManyStatesError`."""
 
     def __init__(self) -> None:
-        self.automaton: Final = Automaton()
+        self._left = _MAX_STEPS_OF_ALL
+        self._automaton = Automaton()
         self._rules: dict[Term, Rule] = {}
 
     def rule(self, term: Term) -> Expr:
-        """The texts of `term` inside a JSON string. Raises `TooManyStatesError`."""
-        todo: list[Term] = []
-        start = self._known(term, todo)
-        while todo:
-            state = todo.pop()
-            options: list[Expr] = [EMPTY] if accepts_empty(state) else []
-            options += [
-                seq(encode(Chars(chars)), self._known(rest, todo)) for chars, rest in self.automaton.steps(state)
-            ]
-            self._rules[state].body = choice(options)
+        """The texts of `term` inside a JSON string."""
+        with self._budgeted() as automaton:
+            todo: list[Term] = []
+            new: dict[Term, Rule] = {}
+            start = self._known(term, new, todo)
+            while todo:
+                state = todo.pop()
+                options: list[Expr] = [EMPTY] if accepts_empty(state) else []
+                for chars, rest in automaton.steps(state):
+                    options.append(seq(encode(Chars(chars)), self._known(rest, new, todo)))
+                new[state].body = choice(options)
+        self._rules.update(new)
         return start
 
-    def _known(self, state: Term, todo: list[Term]) -> Expr:
+    def steps(self, term: Term) -> list[tuple[CharSet, Term]]:
+        """The sets of first characters of `term`, each with the language of what may follow it."""
+        with self._budgeted() as automaton:
+            return automaton.steps(term)
+
+    def has_text(self, term: Term) -> bool:
+        """The language is not empty."""
+        with self._budgeted() as automaton:
+            return automaton.has_text(term)
+
+    @contextmanager
+    def _budgeted(self) -> Iterator[Automaton]:
+        """The automaton, with a budget for one use; all uses together have another one."""
+        budget = self._automaton.budget = min(MAX_STEPS, self._left)
+        try:
+            yield self._automaton
+        finally:
+            self._left -= budget - max(self._automaton.budget, 0)
+
+    def _known(self, state: Term, new: dict[Term, Rule], todo: list[Term]) -> Expr:
         """The expression of a state; a new rule is still to be filled and added to `todo`."""
         if state == EMPTY:
             return EMPTY
         if state == ANYTHING:
             return repeat(CHARACTER, 0, None)
-        if state not in self._rules:
-            self._rules[state] = Rule("text")
+        rule = self._rules.get(state) or new.get(state)
+        if rule is None:
+            rule = new[state] = Rule("text")
             todo.append(state)
-        return self._rules[state]
+        return rule
 
 
 @lru_cache(maxsize=512)

@@ -32,6 +32,8 @@ __all__ = ["compile_object"]
 def compile_object(leaves: Sequence[Leaf], host: Host) -> Expr:
     """The objects that meet all leaves. Raises `UnsupportedKeywordError`."""
     low, high = count_of(leaves, "minProperties") or 0, count_of(leaves, "maxProperties")
+    if high is not None and low > high:
+        return NOTHING
     key_nodes = [inner(leaf, value, "propertyNames") for leaf, value in each(leaves, "propertyNames")]
     names = property_names(leaves)
     if not names and key_nodes:
@@ -75,8 +77,6 @@ def _map(leaves: Sequence[Leaf], key_nodes: list[Node], low: int, high: int | No
     if low > 1 and pair != NOTHING:
         why = "a map may repeat a key, and the pairs of one key count once"
         raise UnsupportedKeywordError(path_of(leaves, "minProperties"), why)
-    if high is not None and high < low:
-        return NOTHING
     return seq(Text("{"), listed(pair, low, high) if pair != NOTHING else EMPTY if low == 0 else NOTHING, Text("}"))
 
 

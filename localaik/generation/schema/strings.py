@@ -96,7 +96,7 @@ class StringRules:
                 return seq(QUOTE, encode(simple), QUOTE)
             try:
                 term = _term(required, excluded, strings)
-                if strings.formats and not Automaton().has_text(term):
+                if strings.formats and not self._rules.has_text(term):
                     why = f"no string of the format `{strings.formats[0]}` is known that meets the other keywords"
                     continue
                 return seq(QUOTE, self._rules.rule(term), QUOTE)
@@ -110,7 +110,7 @@ class StringRules:
             try:
                 term = _term(required, excluded, strings)
                 parts: list[Expr] = [seq(QUOTE, QUOTE)] if accepts_empty(term) else []
-                for chars, rest in self._rules.automaton.steps(term):
+                for chars, rest in self._rules.steps(term):
                     tail = self._rules.rule(rest)
                     parts += [seq(QUOTE, encode(Chars(part)), tail, QUOTE) for part in _split(chars)]
             except TooManyStatesError:

@@ -1,7 +1,7 @@
 """Items of which no two are equal (`uniqueItems`): parts without a value in common, each of which stands once at most.
 
 A grammar remembers nothing, so the order keeps items apart. Listed values come in their order. Strings come by rising
-first character, integers in rising order: up to 99 one by one, beyond by their number of digits and first digit.
+first character, integers in rising order: small ones one by one, beyond by their number of digits and first digit.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from localaik.generation.schema.faults import UnsupportedKeywordError
 from localaik.generation.schema.jsontext import literal
 from localaik.generation.schema.numbers import Numbers, integer_range, signed
 from localaik.generation.schema.strings import StringRules
-from localaik.generation.schema.values import key_of, listed_values
+from localaik.generation.schema.values import distinct, listed_values
 
 __all__ = ["distinct_items"]
 
@@ -28,7 +28,7 @@ def distinct_items(demands: Demands, strings: StringRules, path: str) -> list[Ex
     """
     values = _few_values(demands)
     if values is not None:
-        return [Text(literal(value)) for value in {key_of(value): value for value in values}.values()]
+        return [Text(literal(value)) for value in distinct(values).values()]
     types = types_of(demands.leaves)
     if types == {"string"} and not demands.unions:
         return strings.by_first_character(strings_of(tuple(demands.leaves)))
@@ -70,9 +70,11 @@ def _bands(numbers: Numbers) -> list[Expr]:
     low, high = integer_range(numbers)
     low = -_LARGEST if low is None else low
     high = _LARGEST if high is None else high
-    large = [(digit * 10**power, (digit + 1) * 10**power - 1) for power in range(2, 15) for digit in range(1, 10)]
-    bands = [(-last, -first) for first, last in reversed(large)]
-    bands += [(value, value) for value in range(-99, 100)]
+    tens = [(digit * 10, digit * 10 + 9) for digit in range(1, 10)]
+    large = [(digit * 10**power, (digit + 1) * 10**power - 1) for power in range(2, 6) for digit in range(1, 10)]
+    large += [(10**power, 10 ** (power + 1) - 1) for power in range(6, 15)]
+    bands = [(-last, -first) for first, last in reversed([*tens, *large])]
+    bands += [(value, value) for value in range(-9, 100)]
     bands += large
     parts = [
         signed(max(first, low), min(last, high), 0, 1, numbers.path)

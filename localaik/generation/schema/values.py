@@ -1,6 +1,6 @@
 """Single values under demands: whether they meet them, and the values that `enum` and `const` list."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 
 from localaik.generation.schema.children import (
@@ -16,12 +16,12 @@ from localaik.generation.schema.children import (
 from localaik.generation.schema.demands import Demands, Leaf, Node, Union
 from localaik.generation.schema.strings import matches
 
-__all__ = ["holds", "key_of", "listed_values"]
+__all__ = ["distinct", "holds", "key_of", "listed_values"]
 
 
 def listed_values(demands: Demands) -> list[object] | None:
     """The values that meet the demands, if `enum` or `const` lists the candidates; else None."""
-    lists = [{key_of(value): value for value in _candidates(leaf)} for leaf in demands.leaves if _is_list(leaf)]
+    lists = [distinct(_candidates(leaf)) for leaf in demands.leaves if _is_list(leaf)]
     if not lists:
         return None
     first, *others = lists
@@ -41,6 +41,14 @@ def key_of(value: object) -> Hashable:
     if isinstance(value, dict):
         return "object", frozenset((name, key_of(inner_value)) for name, inner_value in value.items())
     return _type(value), value
+
+
+def distinct(values: Iterable[object]) -> dict[Hashable, object]:
+    """The values by their keys, the first one of equal ones."""
+    found: dict[Hashable, object] = {}
+    for value in values:
+        found.setdefault(key_of(value), value)
+    return found
 
 
 def _meets(demands: Demands, value: object, *, listed: bool) -> bool:
@@ -134,8 +142,8 @@ def _candidates(leaf: Leaf) -> list[object]:
     values = leaf.keywords.get("enum", [leaf.keywords.get("const")])
     candidates = values if isinstance(values, list) else []
     if "const" in leaf.keywords and "enum" in leaf.keywords:
-        constant = key_of(leaf.keywords["const"])
-        return [value for value in candidates if key_of(value) == constant]
+        constant = leaf.keywords["const"]
+        return [constant] if key_of(constant) in map(key_of, candidates) else []
     return candidates
 
 
