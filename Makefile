@@ -18,7 +18,7 @@ FIND_PYTHON = for p in python3.13 python3.12 python3.11 python3; do \
 PYTHON ?= $(shell $(FIND_PYTHON))
 LOCK_PYTHON ?= python3.11
 
-.PHONY: help run demo test test-unit test-contract test-integration lint fmt docs model lock wheel system \
+.PHONY: help run demo test test-unit test-contract test-integration lint fmt bench-schemas docs model lock wheel system \
 	docker-up docker-down clean
 
 help: ## List the targets
@@ -55,6 +55,9 @@ lint: $(TOOLS) ## Check format, style, types and the import laws
 fmt: $(TOOLS) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench-schemas: $(TOOLS) system ## Send 4,000 random schemas and tool sets, and check every answer (minutes)
+	@$(BIN)/python -m bench.schemas
 
 docs: $(TOOLS) ## Write docs/settings.md from the settings
 	@$(BIN)/python -m tools.settings_page

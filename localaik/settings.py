@@ -66,6 +66,7 @@ class Settings(BaseModel):
     )
     model: str = Field("tiny", min_length=1, description="`tiny` (embedded) or the path of a GGUF file")
     mmproj: str = Field("", description="Path of the vision projector that belongs to the model file")
+    chat_template: str = Field("", description="Path of a Jinja file to use instead of the model's own chat template")
     model_id: str = Field("", description="Public name of the model; default: `tiny`, or the file's name")
     model_aliases: str = Field("", description="More names to list for the model, comma-separated")
     strict_models: bool = Field(False, description="Refuse model names that are not listed")
@@ -84,6 +85,11 @@ class Settings(BaseModel):
     cont_batching: bool = Field(True, description="Continuous batching")
     mlock: bool = Field(False, description="Keep the model in memory")
     seed: int = Field(42, description="Seed of requests that bring none")
+    tool_calls: Literal["auto", "native", "prompt"] = Field(
+        "auto",
+        description="How a model is told of functions: by its own template, by a prompt of localaik's, or `auto`: by "
+        "its own template where the engine says that it takes functions",
+    )
     engine_restarts: Count = Field(3, description="Restarts of a crashed engine within 60 s; 0 exits at once")
     load_wait_seconds: Seconds = Field(120, description="How long a request waits for a loading model")
 
@@ -92,6 +98,9 @@ class Settings(BaseModel):
     )
     upstream_model: str = Field("", description="Model name to send to the upstream")
     upstream_auth_header: str = Field("", repr=False, description="Header line for the upstream, `Name: value`")
+    upstream_constraint: Literal["auto", "grammar", "json_schema", "none"] = Field(
+        "auto", description="What the upstream can hold an answer to; `auto` is what it is known for"
+    )
     require_upstream: bool = Field(False, description="Refuse to start without an upstream")
     upstream_connect_timeout_seconds: Seconds = Field(5, description="Time to connect to the engine")
     upstream_first_byte_timeout_seconds: Seconds = Field(600, description="Time to the engine's first byte")
@@ -103,6 +112,7 @@ class Settings(BaseModel):
     max_body_bytes: Count = Field(67_108_864, description="Longest request body, after decompression")
     max_json_depth: Count = Field(100, description="Deepest nesting of a request body")
     max_messages: Count = Field(4096, description="Most turns of a conversation")
+    max_tools: Count = Field(512, description="Most functions of a request")
     body_idle_seconds: Seconds = Field(30, description="Longest silence inside a request body")
     write_idle_seconds: Seconds = Field(60, description="How long a caller may stop reading")
     keepalive_seconds: Seconds = Field(75, description="How long an idle connection is kept")

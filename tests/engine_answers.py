@@ -44,6 +44,8 @@ class Answer:
     """Deltas of `reasoning_content`, before the text."""
     tool_calls: Sequence[tuple[str, str]] = ()
     """Native tool calls, after the text: name and arguments."""
+    call_events: Sequence[str | Sequence[Mapping[str, object]]] = ()
+    """More events, after those: a list is sent as it is as `delta.tool_calls`, a string as more text between them."""
     finish: str | None = "stop"
     """The finish reason; None leaves out its chunk."""
     usage: bool = True
@@ -211,7 +213,7 @@ class _Writer:
         if self._route == "completion":
             end = {"index": 0, "content": "", "tokens": [], **_completion_end(answer, count)}
             return [sse(end)] if answer.finish is not None else []
-        events = [sse(self._chunk({"delta": {"tool_calls": [part]}})) for part in _tool_call_parts(answer.tool_calls)]
+        events = [sse(self._chunk({"delta": delta})) for delta in _call_deltas(answer)]
         if answer.finish is not None:
             last: dict[str, object] = {"delta": {}} if self._route == "chat" else {"text": ""}
             events.append(sse(self._chunk({**last, "finish_reason": answer.finish})))
@@ -263,6 +265,13 @@ def _completion_end(answer: Answer, count: int) -> dict[str, object]:
         "tokens_predicted": count,
         "tokens_evaluated": answer.prompt_tokens,
     }
+
+
+def _call_deltas(answer: Answer) -> Iterator[dict[str, object]]:
+    for part in _tool_call_parts(answer.tool_calls):
+        yield {"tool_calls": [part]}
+    for event in answer.call_events:
+        yield {"content": event} if isinstance(event, str) else {"tool_calls": list(event)}
 
 
 def _tool_call_parts(calls: Sequence[tuple[str, str]]) -> Iterator[dict[str, object]]:

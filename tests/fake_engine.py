@@ -1,4 +1,4 @@
-"""An engine that says what a test tells it to, over a real socket: llama.cpp's server, or a plain OpenAI-like one.
+"""An engine that says what a test tells it to, over a real socket: llama.cpp's server, or one of the others.
 
     async with ScriptedEngine() as engine:
         engine.answer("Hello there.")
@@ -13,7 +13,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import orjson
 from aiohttp import web
@@ -21,7 +21,10 @@ from multidict import CIMultiDict
 
 from tests.engine_answers import Answer, Plain, Raw, Route, Script, Step, error, redirect, sse, steps, whole
 
-__all__ = ["Answer", "Plain", "Raw", "Recorded", "ScriptedEngine", "error", "redirect", "sse"]
+__all__ = ["Answer", "Kind", "Plain", "Raw", "Recorded", "ScriptedEngine", "error", "redirect", "sse"]
+
+Kind = Literal["llamacpp", "vllm", "ollama", "plain"]
+"""Whose questions it answers; `plain` has a list of models and the chat route, and tells nothing of itself."""
 
 IMAGE_TOKENS = 258  # Gemma 3: 256 per image and two markers
 _MAX_BODY_BYTES = 1 << 30
@@ -47,23 +50,28 @@ class ScriptedEngine:
         self,
         *,
         llamacpp: bool = True,
+        kind: Kind | None = None,
+        native_tools: bool = False,
         models: Sequence[str] = ("scripted",),
         context_tokens: int = 8192,
         slots: int = 4,
         vision: bool = True,
         keep_alive: bool | None = None,
     ) -> None:
-        """Without `llamacpp` there are only `/v1/models` and `/v1/chat/completions`, as on a plain OpenAI server.
+        """Without `llamacpp` and without a `kind` it is a plain OpenAI server. `native_tools` makes a llama.cpp and an
+        Ollama tell that the model's template takes functions; the others never tell.
 
         `keep_alive` says whether a connection survives a streamed answer. llama.cpp closes it although its header
         promises otherwise; that is the default with `llamacpp`.
         """
-        self.llamacpp = llamacpp
+        self.kind: Kind = kind or ("llamacpp" if llamacpp else "plain")
+        self.llamacpp = self.kind == "llamacpp"
+        self.native_tools = native_tools
         self.models = list(models)
         self.context_tokens = context_tokens
         self.slots = slots
         self.vision = vision
-        self.keep_alive = not llamacpp if keep_alive is None else keep_alive
+        self.keep_alive = not self.llamacpp if keep_alive is None else keep_alive
         self.health_status = 200
         """What `/health` and, on a plain server, `/v1/models` answer."""
         self.default: Script = Answer()
@@ -131,6 +139,15 @@ class ScriptedEngine:
             add("POST", "/detokenize", self._detokenize)
             add("POST", "/apply-template", self._apply_template)
             add("POST", "/v1/chat/completions/input_tokens", self._input_tokens)
+        if self.kind == "vllm":
+            add("POST", "/v1/completions", self._generation("completions"))
+            add("GET", "/health", self._health)
+            add("GET", "/version", self._version)
+            add("POST", "/tokenize", self._tokenize)
+            add("POST", "/detokenize", self._detokenize)
+        if self.kind == "ollama":
+            add("GET", "/api/version", self._version)
+            add("POST", "/api/show", self._show)
         app.router.add_route("*", "/{path:.*}", self._not_found)
         return app
 
@@ -214,9 +231,13 @@ class ScriptedEngine:
     async def _models(self, _request: web.Request) -> web.StreamResponse:
         if not self.llamacpp and self.health_status != 200:
             return _as_response(error(self.health_status, "not ready"))
-        entries = [{"id": name, "object": "model", "created": 1, "owned_by": "scripted"} for name in self.models]
+        owner = {"llamacpp": "llamacpp", "vllm": "vllm", "ollama": "library", "plain": "scripted"}[self.kind]
+        told: dict[str, object] = {"object": "model", "created": 1, "owned_by": owner}
         if self.llamacpp:
-            entries = [{**entry, "owned_by": "llamacpp", "meta": {"n_ctx": self.context_tokens}} for entry in entries]
+            told["meta"] = {"n_ctx": self.context_tokens}
+        if self.kind == "vllm":
+            told["max_model_len"] = self.context_tokens
+        entries = [{"id": name, **told} for name in self.models]
         return web.json_response({"object": "list", "data": entries})
 
     async def _props(self, _request: web.Request) -> web.StreamResponse:
@@ -227,21 +248,39 @@ class ScriptedEngine:
                 "modalities": {"vision": self.vision, "audio": False, "video": False},
                 "media_marker": "<__media_scripted__>",
                 "chat_template": "{{ bos_token }}<start_of_turn><end_of_turn>",
-                "chat_template_caps": {"supports_tools": False, "supports_system_role": True},
+                "chat_template_caps": {
+                    "supports_tools": self.native_tools,
+                    "supports_tool_calls": self.native_tools,
+                    "supports_system_role": True,
+                },
                 "build_info": "b1-scripted",
                 "model_alias": self.models[0] if self.models else "",
             }
         )
 
+    async def _version(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"version": "1.2.3"})
+
+    async def _show(self, _request: web.Request) -> web.StreamResponse:
+        able = {"completion": True, "vision": self.vision, "tools": self.native_tools}
+        return web.json_response({"capabilities": [name for name, holds in able.items() if holds]})
+
     # Tokens: words, with the white space before them
 
     async def _tokenize(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({"tokens": [self._id(word) for word in _tokens(str(request[_BODY]["content"]))]})
+        body = request[_BODY]
+        if self.kind == "llamacpp":
+            return web.json_response({"tokens": [self._id(word) for word in _tokens(str(body["content"]))]})
+        text, images = _render(body["messages"]) if "messages" in body else (str(body["prompt"]), 0)
+        if images and not self.vision:
+            return _as_response(error(400, "At most 0 image(s) may be provided.", "BadRequestError"))
+        tokens = [self._id(word) for word in _tokens(text)]
+        return web.json_response({"count": len(tokens) + IMAGE_TOKENS * images, "tokens": tokens})
 
     async def _detokenize(self, request: web.Request) -> web.StreamResponse:
         words = {number: word for word, number in self._vocabulary.items()}
         text = "".join(words.get(number, f"<{number}>") for number in request[_BODY]["tokens"])
-        return web.json_response({"content": text})
+        return web.json_response({"content" if self.llamacpp else "prompt": text})
 
     async def _apply_template(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"prompt": _render(request[_BODY]["messages"])[0]})
@@ -288,7 +327,7 @@ def _render(messages: Sequence[dict[str, object]]) -> tuple[str, int]:
     prompt = ""
     images = 0
     for message in messages:
-        content = message["content"]
+        content = message["content"] or ""
         if isinstance(content, list):
             images += sum(part["type"] == "image_url" for part in content)
             content = "".join(part.get("text", "") for part in content)

@@ -9,13 +9,28 @@ from jsonschema import Draft202012Validator
 
 from localaik.generation.request import JsonMatching
 from localaik.generation.schema import compile_grammar
+from localaik.generation.schema.compiler import compiled_rules
+from localaik.generation.schema.faults import SchemaError
 from tests.gbnf import Grammar
 
 JsonSchema = dict[str, Any] | bool
 
 
 def grammar_of(schema: JsonSchema) -> Grammar:
-    return Grammar(compile_grammar(JsonMatching(schema, "schema")))
+    return Grammar(compile_grammar(JsonMatching(schema, "schema")).text)
+
+
+def refusal(schema: JsonSchema) -> SchemaError | None:
+    """Why no grammar holds the whole schema, None where one does."""
+    try:
+        compiled_rules(json.loads(json.dumps(schema)), "root")
+    except SchemaError as error:
+        return error
+    return None
+
+
+def is_exact(schema: JsonSchema) -> bool:
+    return compile_grammar(JsonMatching(schema, "schema")).exact
 
 
 def accepts(schema: JsonSchema, value: object) -> bool:
@@ -24,9 +39,9 @@ def accepts(schema: JsonSchema, value: object) -> bool:
 
 
 def samples(schema: JsonSchema, count: int = 60, effort: int = 120) -> Iterator[Any]:
-    """Values from the grammar; each was found valid under the schema, and its text found compact."""
+    """Values from the grammar; each was found valid under the schema (if exact), and its text compact."""
     grammar = grammar_of(schema)
-    validator = Draft202012Validator(schema)
+    validator = Draft202012Validator(schema if is_exact(schema) else True)
     for seed in range(count):
         text = grammar.sample(seed, effort)
         value = json.loads(text)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from localaik.engine.calls import ChatTurn, EngineCall, EngineImage
+from localaik.engine.calls import ChatTurn, EngineCall, EngineImage, EngineTool, EngineToolCall
 from localaik.engine.capabilities import Capabilities
 from localaik.errors import BadRequest
 
@@ -31,12 +31,11 @@ OWNED_FIELDS: Final = frozenset(
         "return_progress",
         "add_generation_prompt",
         "continue_final_message",
-        # localaik's own business, never the engine's
         "tools",
         "tool_choice",
         "parallel_tool_calls",
         "response_format",
-        "json_schema",
+        "json_schema",  # llama.cpp's other name for response_format
         # internals of llama.cpp's chat route that would undo the guard
         "chat_format",
         "chat_parser",
@@ -57,6 +56,8 @@ def chat_body(call: EngineCall, capabilities: Capabilities, *, model: str, cache
     """The body for `/chat/completions`."""
     body = _shared(call, capabilities, model)
     body["messages"] = _messages(call.turns)
+    if call.tools:
+        _add_tools(body, call, capabilities)
     if capabilities.usage_in_stream:
         body["stream_options"] = {"include_usage": True}
     if call.logprobs is not None:
@@ -96,12 +97,42 @@ def completion_body(
 
 def count_body(call: EngineCall, model: str) -> dict[str, object]:
     """The body for llama.cpp's token counting, vLLM's `/tokenize` and `/apply-template`."""
-    return {"model": model, "messages": _messages(call.turns), "add_generation_prompt": True}
+    body: dict[str, object] = {"model": model, "messages": _messages(call.turns), "add_generation_prompt": True}
+    if call.tools:
+        body["tools"] = [_tool(tool) for tool in call.tools]
+    return body
 
 
 def _messages(turns: Sequence[ChatTurn]) -> list[dict[str, object]]:
     """Turns in the chat form that every engine reads."""
-    return [{"role": turn.role, "content": _content(turn.content)} for turn in turns]
+    return [_message(turn) for turn in turns]
+
+
+def _message(turn: ChatTurn) -> dict[str, object]:
+    message: dict[str, object] = {"role": turn.role, "content": _content(turn.content)}
+    if turn.calls:
+        message["content"] = message["content"] or None
+        message["tool_calls"] = [_earlier_call(call) for call in turn.calls]
+    if turn.role == "tool":
+        message["tool_call_id"] = turn.call_id
+    return message
+
+
+def _earlier_call(call: EngineToolCall) -> dict[str, object]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def _add_tools(body: dict[str, object], call: EngineCall, capabilities: Capabilities) -> None:
+    if not capabilities.native_tools:
+        raise BadRequest("The upstream can't be told of functions.", field="tools", reason="unsupported_value")
+    body["tools"] = [_tool(tool) for tool in call.tools]
+    body["tool_choice"] = call.tool_choice
+    body["parallel_tool_calls"] = call.parallel_calls
+
+
+def _tool(tool: EngineTool) -> dict[str, object]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
 
 
 def _content(content: str | list[str | EngineImage]) -> str | list[dict[str, object]]:
@@ -129,9 +160,21 @@ def _shared(call: EngineCall, capabilities: Capabilities, model: str) -> dict[st
                 "The upstream can't be held to an output format: it takes no grammar.", reason="unsupported_value"
             )
         body["grammar"] = call.grammar
+    if call.json_schema is not None:
+        if not capabilities.json_schema:
+            raise BadRequest(
+                "The upstream can't be held to an output format: it takes no JSON Schema.", reason="unsupported_value"
+            )
+        body["response_format"] = _response_format(call.json_schema, capabilities)
     if call.logit_bias:
         body["logit_bias"] = _logit_bias(call.logit_bias, capabilities)
     return body
+
+
+def _response_format(schema: Mapping[str, object] | bool, capabilities: Capabilities) -> dict[str, object]:
+    if capabilities.kind == "llama_cpp_python":  # it refuses the form that all others take (llama_types.py)
+        return {"type": "json_object", "schema": schema}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
 
 
 def _logit_bias(bias: Mapping[int, float], capabilities: Capabilities) -> object:

@@ -34,6 +34,10 @@ class Capabilities:
     """Name and version of the engine, as far as it tells."""
     grammar: bool = False
     """A GBNF `grammar` in the body binds the answer."""
+    json_schema: bool = False
+    """A JSON Schema in `response_format` binds the answer."""
+    native_tools: bool = False
+    """`tools` may go along: the model's own template tells it of them, and calls come back as such."""
     count_tokens: bool = False
     """`POST <base>/chat/completions/input_tokens` exists."""
     apply_template: bool = False
@@ -72,9 +76,10 @@ LLAMA_CPP_PYTHON: Final = Capabilities(
     kind="llama_cpp_python",
     slots=1,  # one lock around the model
     grammar=True,
+    json_schema=True,
     usage_in_stream=False,  # ignored without a word
 )
 
-VLLM: Final = Capabilities(kind="vllm", tokenize=True)
+VLLM: Final = Capabilities(kind="vllm", json_schema=True, tokenize=True)
 
-OLLAMA: Final = Capabilities(kind="ollama")
+OLLAMA: Final = Capabilities(kind="ollama", json_schema=True)

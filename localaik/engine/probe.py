@@ -19,7 +19,7 @@ from localaik.engine.faults import unreachable
 from localaik.engine.upstream import join
 from localaik.settings import Settings
 
-__all__ = ["Answers", "Capabilities", "probe", "read_answers"]
+__all__ = ["Answers", "Capabilities", "apply_settings", "probe", "read_answers"]
 
 _ANSWER_SECONDS: Final = 10.0
 _MAX_ANSWER_BYTES: Final = 16_777_216
@@ -73,7 +73,7 @@ async def probe(
         capabilities = read_answers(answers, settings, declared)
         if declared.kind == "unknown":
             capabilities = await _ask_more(session, base, root, capabilities)
-        return capabilities
+        return apply_settings(capabilities, settings, remote=declared.kind == "unknown")
 
 
 def read_answers(answers: Answers, settings: Settings, declared: Capabilities = UNKNOWN) -> Capabilities:
@@ -94,6 +94,18 @@ def read_answers(answers: Answers, settings: Settings, declared: Capabilities = 
     return _with_props(capabilities, _object(answers.props)) if known.kind == "llamacpp" else capabilities
 
 
+def apply_settings(capabilities: Capabilities, settings: Settings, *, remote: bool) -> Capabilities:
+    """`capabilities` as the person wants them used, who may know more of a `remote` server than it tells."""
+    if settings.tool_calls == "prompt":
+        capabilities = replace(capabilities, native_tools=False)
+    elif settings.tool_calls == "native" and remote:
+        capabilities = replace(capabilities, native_tools=True)
+    constraint = settings.upstream_constraint
+    if constraint == "auto" or not remote:
+        return capabilities
+    return replace(capabilities, grammar=constraint == "grammar", json_schema=constraint == "json_schema")
+
+
 def _recognise(answers: Answers, entries: list[dict[str, object]]) -> Capabilities:
     owners = {entry.get("owned_by") for entry in entries}
     if "default_generation_settings" in _object(answers.props) or "llamacpp" in owners:
@@ -112,15 +124,15 @@ def _with_props(capabilities: Capabilities, props: Mapping[str, object]) -> Capa
     template = props.get("chat_template")
     marker = props.get("media_marker")
     context = _count(_object(props.get("default_generation_settings")).get("n_ctx"))
+    caps = {name: value for name, value in _object(props.get("chat_template_caps")).items() if isinstance(value, bool)}
     return replace(
         capabilities,
         context_tokens=context or capabilities.context_tokens,
         slots=_count(props.get("total_slots")) or capabilities.slots,
         vision=modalities.get("vision") is True,
         audio=modalities.get("audio") is True,
-        template_caps={
-            name: value for name, value in _object(props.get("chat_template_caps")).items() if isinstance(value, bool)
-        },
+        template_caps=caps,
+        native_tools=caps.get("supports_tools", False) and caps.get("supports_tool_calls", False),
         chat_template=template if isinstance(template, str) else "",
         media_marker=marker if isinstance(marker, str) and marker else None,
     )
@@ -149,8 +161,9 @@ async def _ask_more(session: aiohttp.ClientSession, base: URL, root: URL, capabi
         return replace(capabilities, count_tokens=status not in _MISSING)
     if capabilities.kind == "ollama":
         _, answer = await _ask(session, join(root, "api/show"), {"model": capabilities.model_id})
-        able = _object(answer).get("capabilities")
-        return replace(capabilities, vision=isinstance(able, list) and "vision" in able)
+        told = _object(answer).get("capabilities")
+        able = told if isinstance(told, list) else []
+        return replace(capabilities, vision="vision" in able, native_tools="tools" in able)
     if capabilities.kind == "vllm":
         # Its tokenizer route renders images like the chat route does, and refuses them where the model takes none.
         content = [{"type": "image_url", "image_url": {"url": _PNG}}, {"type": "text", "text": "a"}]

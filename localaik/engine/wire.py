@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from localaik.engine.calls import EngineChunk, EngineNews, EngineUsage, LogprobEntry
+from localaik.engine.calls import CallFragment, EngineChunk, EngineNews, EngineUsage, LogprobEntry
 from localaik.engine.faults import fault_of_frame
 from localaik.engine.sse import SseParser, split_plain
 from localaik.errors import EngineAnswerInvalid
@@ -16,10 +16,22 @@ from localaik.errors import EngineAnswerInvalid
 __all__ = ["StreamReader"]
 
 
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw()  # text, but some servers send the object itself
+
+
+class _Call(msgspec.Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
 class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None  # vLLM's and Ollama's name for reasoning_content
+    tool_calls: list[_Call] | None = None
 
 
 class _Logprobs(msgspec.Struct, gc=False):
@@ -27,10 +39,10 @@ class _Logprobs(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
+    finish_reason: str | None = None  # the order is llama.cpp's: fields are found sooner then
     delta: _Delta | None = None
-    text: str | None = None
-    finish_reason: str | None = None
     logprobs: _Logprobs | None = None
+    text: str | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -141,13 +153,14 @@ class StreamReader:
                 delta = choice.delta
                 if (
                     delta is not None
-                    and delta.content
+                    and (text := delta.content)
                     and choice.finish_reason is None
                     and choice.logprobs is None
                     and delta.reasoning_content is None
                     and delta.reasoning is None
+                    and delta.tool_calls is None
                 ):
-                    news.append(delta.content)  # nearly every frame
+                    news.append(text)  # nearly every frame
                     if frame.usage is None:
                         continue
                     choices = []
@@ -173,6 +186,8 @@ class StreamReader:
         if choice.delta is not None:
             chunk.text = choice.delta.content or ""
             chunk.reasoning = choice.delta.reasoning_content or choice.delta.reasoning or ""
+            if choice.delta.tool_calls:
+                chunk.calls = [_fragment(call) for call in choice.delta.tool_calls]
         elif choice.text:
             chunk.text = choice.text
         if choice.logprobs is not None:
@@ -188,3 +203,15 @@ class StreamReader:
             chunk.finish = "length" if frame.stop_type == "limit" else "stop"
             chunk.usage = EngineUsage(frame.tokens_evaluated, frame.tokens_predicted)
             self.finished = self.done = True
+
+
+def _fragment(call: _Call) -> CallFragment:
+    function = call.function or _Function()
+    return CallFragment(call.index or 0, call.id or "", function.name or "", _arguments(bytes(function.arguments)))
+
+
+def _arguments(raw: bytes) -> str:
+    """The text of a call's arguments. Values that are no text keep their spelling; only white space goes."""
+    if raw.startswith(b'"'):
+        return msgspec.json.decode(raw, type=str)
+    return "" if raw in {b"", _NULL} else msgspec.json.format(raw, indent=-1).decode()

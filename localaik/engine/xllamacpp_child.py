@@ -1,8 +1,9 @@
 """Runs llama.cpp's server inside a Python process of its own. Run by path, with one JSON document as its argument.
 
 The document: `parent` (process id), `path` (folder that holds the package `localaik`), `model`, `mmproj` (or null),
-`alias`, `n_ctx` (all slots together), `n_parallel`, `n_threads`, `n_threads_batch`, `n_batch`, `n_ubatch`,
-`n_gpu_layers`, `flash_attn` (`auto`, `on`, `off`), `cont_batching`, `mlock`, `embedding`, `warmup`.
+`chat_template` (path of a Jinja file, or null), `alias`, `n_ctx` (all slots together), `n_parallel`, `n_threads`,
+`n_threads_batch`, `n_batch`, `n_ubatch`, `n_gpu_layers`, `flash_attn` (`auto`, `on`, `off`), `cont_batching`, `mlock`,
+`embedding`, `warmup`.
 
 Writes one line `{"listening": "http://127.0.0.1:<port>", "pid": ...}` to its standard output once the model is loaded,
 and ends when its standard input does. Logs go to standard error; a model that can't be loaded ends it with status 1.
@@ -15,6 +16,7 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 __all__ = ["main"]
@@ -59,6 +61,8 @@ def _parameters(xllamacpp: ModuleType, config: dict[str, object]) -> object:
     parameters.model.path = config["model"]
     if config["mmproj"]:
         parameters.mmproj.path = config["mmproj"]
+    if config["chat_template"]:
+        parameters.chat_template = Path(str(config["chat_template"])).read_text("utf-8")
     parameters.model_alias = {config["alias"]}
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0

@@ -1,7 +1,12 @@
 """What comes back from a model, free of any protocol: the output of `generation.run`, the input of every encoder.
 
-Order, for each choice `index`: `Started`, then deltas, then `Finished`. Choices may interleave. After the last
-`Finished` of all choices comes exactly one `UsageReported`. A stream that ends otherwise has raised a `LocalaikError`.
+Order, for each choice `index`: `Started`, then deltas and calls, then `Finished`. Choices may interleave. After the
+last `Finished` of all choices comes exactly one `UsageReported`. A stream that ends otherwise has raised a
+`LocalaikError`.
+
+A call is `ToolCallStarted`, any number of `ToolCallArgumentsDelta`, and `ToolCallFinished` once it is complete and
+valid. Calls of a choice come one after the other and are counted from 0; text comes before them. A call without its
+`ToolCallFinished` was cut by the token limit: `Finished` with the reason `length` follows.
 
 Events are msgspec structs, because one of them is made for every token and a struct costs a quarter of a dataclass.
 """
@@ -18,11 +23,16 @@ __all__ = [
     "Started",
     "TextDelta",
     "TokenLogprob",
+    "ToolCallArgumentsDelta",
+    "ToolCallFinished",
+    "ToolCallStarted",
     "Usage",
     "UsageReported",
 ]
 
-FinishReason = Literal["stop", "length", "content_filter", "other"]
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "malformed_call", "other"]
+"""`tool_calls`: the answer ends with at least one complete call. `malformed_call`: a call was due, and what the model
+wrote, more than once, was none."""
 
 
 class TokenLogprob(msgspec.Struct, gc=False):
@@ -72,11 +82,41 @@ class ReasoningDelta(msgspec.Struct, gc=False):
     index: int = 0
 
 
+class ToolCallStarted(msgspec.Struct, gc=False):
+    """The model calls a declared tool."""
+
+    id: str
+    """Unique."""
+    name: str
+    call: int = 0
+    """Place among the calls of the choice."""
+    index: int = 0
+    custom: bool = False
+    """The arguments are the free text of a custom tool, not JSON."""
+
+
+class ToolCallArgumentsDelta(msgspec.Struct, gc=False):
+    """More of a call's arguments; the texts of all deltas together are `ToolCall.arguments`."""
+
+    text: str
+    call: int = 0
+    index: int = 0
+
+
+class ToolCallFinished(msgspec.Struct, gc=False):
+    """The call is complete: its arguments are valid under the tool's schema."""
+
+    call: int = 0
+    index: int = 0
+
+
 class Finished(msgspec.Struct, gc=False):
     """The choice is complete. `stop` covers the end of the turn, a stop string and a finished grammar."""
 
     reason: FinishReason
     index: int = 0
+    message: str = ""
+    """What was wrong, with `malformed_call`."""
 
 
 class UsageReported(msgspec.Struct, gc=False):
@@ -85,4 +125,13 @@ class UsageReported(msgspec.Struct, gc=False):
     usage: Usage
 
 
-GenerationEvent = Started | TextDelta | ReasoningDelta | Finished | UsageReported
+GenerationEvent = (
+    Started
+    | TextDelta
+    | ReasoningDelta
+    | ToolCallStarted
+    | ToolCallArgumentsDelta
+    | ToolCallFinished
+    | Finished
+    | UsageReported
+)

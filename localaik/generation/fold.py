@@ -12,11 +12,27 @@ from localaik.generation.events import (
     Started,
     TextDelta,
     TokenLogprob,
+    ToolCallArgumentsDelta,
+    ToolCallFinished,
+    ToolCallStarted,
     Usage,
     UsageReported,
 )
 
-__all__ = ["Choice", "Generation", "fold"]
+__all__ = ["Choice", "FoldedCall", "Generation", "fold"]
+
+
+@dataclass(slots=True)
+class FoldedCall:
+    """One call of an answer."""
+
+    id: str
+    name: str
+    arguments: str = ""
+    """JSON text of an object; the input as it is for a custom tool."""
+    custom: bool = False
+    complete: bool = False
+    """False for a call that the token limit cut: its arguments are a beginning only."""
 
 
 @dataclass(slots=True)
@@ -26,8 +42,16 @@ class Choice:
     index: int
     text: str = ""
     reasoning: str = ""
+    calls: list[FoldedCall] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     finish_reason: FinishReason = "other"
+    finish_message: str = ""
+    """What was wrong, with the reason `malformed_call`."""
+
+
+_OfChoice = (
+    Started | TextDelta | ReasoningDelta | ToolCallStarted | ToolCallArgumentsDelta | ToolCallFinished | Finished
+)
 
 
 @dataclass(slots=True)
@@ -56,7 +80,7 @@ async def fold(batches: AsyncIterator[Sequence[GenerationEvent]]) -> Generation:
     return Generation([choices[index] for index in sorted(choices)], usage)
 
 
-def _add(choice: Choice, event: Started | TextDelta | ReasoningDelta | Finished) -> None:
+def _add(choice: Choice, event: _OfChoice) -> None:
     # Appending to a string that nobody else holds is cheap in CPython, also for long answers.
     if isinstance(event, TextDelta):
         choice.text += event.text
@@ -64,5 +88,12 @@ def _add(choice: Choice, event: Started | TextDelta | ReasoningDelta | Finished)
             choice.logprobs += event.logprobs
     elif isinstance(event, ReasoningDelta):
         choice.reasoning += event.text
+    elif isinstance(event, ToolCallStarted):
+        choice.calls.append(FoldedCall(event.id, event.name, custom=event.custom))
+    elif isinstance(event, ToolCallArgumentsDelta):
+        choice.calls[event.call].arguments += event.text
+    elif isinstance(event, ToolCallFinished):
+        choice.calls[event.call].complete = True
     elif isinstance(event, Finished):
         choice.finish_reason = event.reason
+        choice.finish_message = event.message

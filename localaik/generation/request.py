@@ -1,23 +1,60 @@
 """What is asked of a model, free of any protocol: the input of `generation.run`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from localaik.content import Part
 
 __all__ = [
+    "NO_PARAMETERS",
     "AnyJson",
+    "CustomTool",
     "EnumText",
+    "FunctionTool",
     "GenerationRequest",
     "JsonMatching",
     "Message",
+    "MessagePart",
     "OutputFormat",
     "Role",
     "Sampling",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "ToolResult",
 ]
 
 Role = Literal["system", "user", "assistant"]
+
+NO_PARAMETERS: Final[Mapping[str, object]] = {"type": "object", "properties": {}, "additionalProperties": False}
+"""The schema of a function without parameters: an empty object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model made: in an earlier turn of a conversation, or in an answer."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON text of an object; the input as it is for a custom tool."""
+    custom: bool = False
+
+
+@dataclass(slots=True)
+class ToolResult:
+    """What a call gave, told in a user turn."""
+
+    call_id: str
+    name: str
+    content: str
+    """Text; JSON stays JSON in the prompt, anything else is told as a string."""
+    parts: list[Part] = field(default_factory=list)
+    """Images and files of the result; the model sees them right after it."""
+
+
+MessagePart = Part | ToolCall | ToolResult
 
 
 @dataclass(slots=True)
@@ -25,7 +62,49 @@ class Message:
     """One turn of the conversation. `decode` joins adjacent text parts the way its protocol says."""
 
     role: Role
-    parts: list[Part]
+    parts: Sequence[MessagePart]
+    """Calls stand in turns of the assistant, results in turns of the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTool:
+    """A function that the model may call with arguments."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
+    """A neutral JSON Schema (draft 2020-12) of the arguments, which are always an object."""
+    field: str = "tools"
+    """The path of `parameters` on the wire, for errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomTool:
+    """A tool that the model may call with free text."""
+
+    name: str
+    description: str = ""
+    pattern: str | None = None
+    """A regular expression that the whole input matches."""
+    syntax: str = ""
+    """A grammar that the input should follow, as text for the model."""
+    field: str = "tools"
+    """The path of `pattern` on the wire, for errors."""
+
+
+Tool = FunctionTool | CustomTool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether the model calls, what, and how often."""
+
+    mode: Literal["none", "auto", "required"] = "auto"
+    """No call; text or calls; at least one call and no text."""
+    names: tuple[str, ...] | None = None
+    """Only these tools may be called; None is all of the request."""
+    parallel: bool = True
+    """More than one call in an answer is allowed."""
 
 
 @dataclass(slots=True)
@@ -89,7 +168,10 @@ class GenerationRequest:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     """Token id of the served model -> -100 (ban) to 100."""
     output: OutputFormat | None = None
-    """The form that the answer must have; None is free text."""
+    """The form that the answer must have, where it is text; None is free text."""
+    tools: tuple[Tool, ...] = ()
+    """What the model may call. Names are unique."""
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
     reasoning_effort: str | None = None
     """What the caller said about thinking (`none`, `low`, ...), for models whose template takes it."""
     extra: Mapping[str, object] = field(default_factory=dict)

@@ -2,27 +2,31 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Final
 
-from localaik.content import Attachment, AttachmentLoader, Image, Part, Text
-from localaik.engine.calls import ChatTurn, EngineCall, EngineChunk, EngineNews
+from localaik.content import AttachmentLoader, Image
+from localaik.engine.calls import SEED_MODULUS, ChatTurn, EngineCall, EngineChunk, EngineNews
 from localaik.engine.capabilities import Capabilities
 from localaik.engine.engine import Engine
 from localaik.errors import BadRequest, NotServed, TimedOut
+from localaik.generation.attachments import load_attachments, shown_parts
+from localaik.generation.attempts import Attempts
+from localaik.generation.checking import AnswerCheck
 from localaik.generation.choice import ChoiceReader
 from localaik.generation.events import GenerationEvent, Started, Usage, UsageReported
+from localaik.generation.form import Form, form_of
 from localaik.generation.guard import Neutraliser, to_turns
-from localaik.generation.request import GenerationRequest, Message, Sampling
-from localaik.generation.schema import compile_grammar
+from localaik.generation.reasoning import ThoughtSplitter
+from localaik.generation.request import GenerationRequest, Sampling
+from localaik.generation.tools import new_call_id
+from localaik.generation.tools.parser import CallParser
+from localaik.generation.tools.prompt import MARKERS
 from localaik.settings import Settings
 
 __all__ = ["Pipeline"]
-
-_SEED_MODULUS: Final = 4_294_967_295  # the engine's seeds have 32 bits, and this one means "random" there
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class _Prompt:
     """A request in the engine's terms, and what is needed to tell what its media cost."""
 
     call: EngineCall
+    neutraliser: Neutraliser
+    form: Form | None = None
+    """What the answer must be; None for free text."""
+    stops: tuple[str, ...] = ()
+    """Stop strings that the engine does not cut at."""
     images: int = 0
     """All images, PDF pages included."""
     pages: int = 0
@@ -54,7 +63,7 @@ class Pipeline:
         self._loader = loader
         self._fingerprint = ""
         self._fingerprinted: Capabilities | None = None
-        self._neutraliser = Neutraliser()
+        self._neutralisers = (Neutraliser(), Neutraliser(more=MARKERS))
         self._neutraliser_key: tuple[str, str] = ("", "")
 
     @property
@@ -115,18 +124,60 @@ class Pipeline:
         """The events of one choice; its counts are in `totals` before its last batch."""
         call = prompt.call
         if index:
-            call = replace(call, seed=(call.seed + index) % _SEED_MODULUS)
-        reader = ChoiceReader(index, () if self._engine.capabilities.stop_strings else call.stop)
+            call = replace(call, seed=(call.seed + index) % SEED_MODULUS)
+        form = prompt.form
+        if form is not None and not form.exact:
+            async for batch in self._attempts(replace(prompt, call=call), form, index, totals):
+                yield batch
+            return
+        parser = None
+        if form is not None and form.reads_calls:
+            parser = CallParser(index, new_call_id, text_first=form.text_first)
+        reader = ChoiceReader(index, prompt.stops, parser, self._splitter(prompt, index))
+        check = AnswerCheck(form, reader)
         with closing(await self._engine.open(call)) as stream:
             news = await stream.read()
-            yield [_started(index, news, prompt), *reader.read(news)]
+            yield [_started(index, news, prompt), *check.seen(reader.read(news))]
             while not reader.cut and (news := await stream.read()):
                 events = reader.read(news)
                 if events:
-                    yield events
+                    yield check.seen(events)
+        totals.append(await self._usage(call, reader))
+        events = check.seen(reader.end())
+        check.whole()
+        yield events
+
+    async def _attempts(
+        self, prompt: _Prompt, form: Form, index: int, totals: list[Usage]
+    ) -> AsyncGenerator[list[GenerationEvent], None]:
+        """The events of one choice that is checked at its end, and asked for again where it is wrong."""
+        attempts = Attempts(form, prompt.call, prompt.neutraliser, index)
+        started = False
+        while attempts.again:
+            reader = attempts.reader(prompt.stops, self._splitter(prompt, index))
+            with closing(await self._engine.open(attempts.call)) as stream:
+                while not reader.cut and (news := await stream.read()):
+                    events = attempts.live(reader.read(news))
+                    if not started:
+                        started = True
+                        events.insert(0, _started(index, news, prompt))
+                    if events:
+                        yield events
+            usage = await self._usage(attempts.call, reader)
+            events = [*attempts.live(reader.end()), *attempts.judge(reader)]
+            if not attempts.again:
+                totals.append(usage)
+            if events:
+                yield events
+
+    def _splitter(self, prompt: _Prompt, index: int) -> ThoughtSplitter | None:
+        """For engines that may pass thoughts on as text; llama.cpp itself tells them apart."""
+        told_apart = self._engine.capabilities.kind == "llamacpp" or prompt.call.prompt is not None
+        return None if told_apart else ThoughtSplitter(index)
+
+    async def _usage(self, call: EngineCall, reader: ChoiceReader) -> Usage:
         usage = reader.usage or await self._engine.estimate_usage(call, reader.text(), reader.pieces)
-        totals.append(Usage(usage.prompt_tokens, usage.completion_tokens, reasoning_tokens=reader.reasoning_tokens))
-        yield reader.end()
+        return Usage(usage.prompt_tokens, usage.completion_tokens, reasoning_tokens=reader.reasoning_tokens)
 
     async def _several(
         self, prompt: _Prompt, n: int, totals: list[Usage]
@@ -162,38 +213,38 @@ class Pipeline:
 
     async def _prepare(self, request: GenerationRequest) -> _Prompt:
         """Attachments loaded, text guarded, ranges reduced, grammar compiled: the call, but for its seed's choice."""
-        grammar = compile_grammar(request.output) if request.output is not None else None
+        capabilities = self._engine.capabilities
+        form = form_of(request, capabilities)
         call = EngineCall(
             model=request.model,
             prompt=request.prompt,
-            seed=(self._settings.seed if request.seed is None else request.seed) % _SEED_MODULUS,
+            seed=(self._settings.seed if request.seed is None else request.seed) % SEED_MODULUS,
             max_tokens=request.max_tokens,
             sampling=_sampling(request.sampling),
-            stop=[stop for stop in request.stop if stop],
             logprobs=request.logprobs,
             logit_bias=request.logit_bias,
-            grammar=grammar,
             extra=request.extra,
         )
+        stops = tuple(stop for stop in request.stop if stop)
+        if form is None and capabilities.stop_strings:
+            call.stop, stops = stops, ()
+        neutraliser = self._current_neutraliser(with_calls=form is not None)
+        instructions = ""
+        if form is not None:
+            _bind(call, form)
+            instructions = form.instructions(neutraliser, capabilities.context_tokens)
         if request.prompt is not None:
-            return _Prompt(call)
-        messages = await self._load(request.messages)
-        call.turns = to_turns(messages, self._current_neutraliser())
-        images = [part for message in messages for part in message.parts if isinstance(part, Image)]
+            return _Prompt(call, neutraliser, form, stops)
+        messages = await load_attachments(request.messages, self._loader, images=capabilities.vision)
+        native = form is not None and form.means == "native"
+        call.turns = to_turns(messages, neutraliser, instructions=instructions, native=native)
+        images = [part for message in messages for part in shown_parts(message.parts) if isinstance(part, Image)]
         if not images:
-            return _Prompt(call)
-        if not self._engine.capabilities.vision:
+            return _Prompt(call, neutraliser, form, stops)
+        if not capabilities.vision:
             raise BadRequest("The model behind this server takes no images.", reason="unsupported_kind")
         pages = sum(image.document for image in images)
-        return _Prompt(call, len(images), pages, await self._count_text(call))
-
-    async def _load(self, messages: list[Message]) -> list[Message]:
-        """The messages with every attachment replaced by its parts."""
-        attachments = [part for message in messages for part in message.parts if isinstance(part, Attachment)]
-        if not attachments:
-            return messages
-        loaded = iter(await self._loader.load(attachments, images=self._engine.capabilities.vision))
-        return [Message(message.role, _with_loaded(message.parts, loaded)) for message in messages]
+        return _Prompt(call, neutraliser, form, stops, len(images), pages, await self._count_text(call))
 
     async def _count_text(self, call: EngineCall) -> int | None:
         """The size of the same prompt without its images. The whole one's the engine tells when it answers."""
@@ -202,14 +253,17 @@ class Pipeline:
         except NotServed:
             return None
 
-    def _current_neutraliser(self) -> Neutraliser:
-        """The neutraliser for the engine as it is now; a restart changes the media marker."""
+    def _current_neutraliser(self, *, with_calls: bool) -> Neutraliser:
+        """The neutraliser for the engine as it is now; a restart changes the media marker.
+
+        `with_calls`: the markers of calls mean something in this conversation. Elsewhere they are text like any other.
+        """
         capabilities = self._engine.capabilities
         key = (capabilities.chat_template, capabilities.media_marker or "")
         if key != self._neutraliser_key:
-            self._neutraliser = Neutraliser(key[0], [key[1]])
+            self._neutralisers = (Neutraliser(key[0], [key[1]]), Neutraliser(key[0], [key[1], *MARKERS]))
             self._neutraliser_key = key
-        return self._neutraliser
+        return self._neutralisers[with_calls]
 
 
 async def _within(
@@ -260,17 +314,20 @@ def _sum(totals: list[Usage], prompt: _Prompt) -> Usage:
     )
 
 
-def _with_loaded(parts: list[Part], loaded: Iterator[list[Text | Image]]) -> list[Part]:
-    result: list[Part] = []
-    for part in parts:
-        if isinstance(part, Attachment):
-            result += next(loaded)
-        else:
-            result.append(part)
-    return result
+def _bind(call: EngineCall, form: Form) -> None:
+    """Hold the engine to the form, by the means that it has."""
+    if form.means == "grammar":
+        call.grammar = form.grammar
+    elif form.means == "schema":
+        call.json_schema = form.json_schema()
+    elif form.means == "native":
+        call.tools = form.engine_tools()
+        call.tool_choice = "required" if form.required else "auto"
+        call.parallel_calls = form.choice.parallel
+        call.logprobs = None  # llama.cpp refuses them beside tools
 
 
 def _without_images(turn: ChatTurn) -> ChatTurn:
     if isinstance(turn.content, str):
         return turn
-    return ChatTurn(turn.role, [piece for piece in turn.content if isinstance(piece, str)])
+    return replace(turn, content=[piece for piece in turn.content if isinstance(piece, str)])

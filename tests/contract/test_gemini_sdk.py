@@ -346,15 +346,6 @@ def test_g019_names_that_are_no_models(default_client: genai.Client) -> None:
         assert (raised.value.code, raised.value.status) == (404, "NOT_FOUND")
 
 
-def test_functions_are_refused_with_a_clear_word(default_client: genai.Client) -> None:
-    def weather(city: str) -> str:
-        """The weather in a city."""
-        return city
-
-    with pytest.raises(errors.ClientError, match="function calling is not supported yet"):
-        generate_whole(default_client, contents="Weather?", config={"tools": [weather]})
-
-
 async def test_g037_the_array_form_is_valid_json(http: aiohttp.ClientSession) -> None:
     body = {"contents": [{"parts": [{"text": "Hello"}]}], "generationConfig": {"maxOutputTokens": 5}}
     async with http.post(f"/v1beta/models/{MODEL}:streamGenerateContent", json=body) as answer:

@@ -41,8 +41,8 @@ def run(command: list[str], directory: Path) -> str:
 def test_the_readme_has_the_examples_that_it_promises() -> None:
     python = snippets("python")
     assert all(DEFAULT_URL in snippet for snippet in python)
-    assert sum("genai" in snippet for snippet in python) == 3
-    assert sum("openai" in snippet for snippet in python) == 1
+    assert sum("genai" in snippet for snippet in python) == 4
+    assert sum("openai" in snippet for snippet in python) == 2
     assert len(snippets("sh", holding="curl ")) == 2
 
 
@@ -52,7 +52,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(6))
 def test_python_examples_run(server: RunningServer, tmp_path: Path, index: int) -> None:
     (tmp_path / "photo.png").write_bytes(media_samples.make_image("PNG"))
     (tmp_path / "report.pdf").write_bytes(media_samples.make_pdf(media_samples.pages_of_text(2)))

@@ -72,15 +72,36 @@ async def test_one_of_some_texts(http: aiohttp.ClientSession) -> None:
     assert answers <= set(values)
 
 
-async def test_the_field_of_a_fault_reaches_the_caller(http: aiohttp.ClientSession) -> None:
-    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "\\bword"}}}
-    body = {
+def _body(schema: dict[str, object]) -> dict[str, object]:
+    return {
         "model": "tiny",
         "messages": [{"role": "user", "content": "Hello"}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}},
+        "max_tokens": 200,
     }
-    async with http.post("/v1/chat/completions", json=body) as answer:
+
+
+async def test_the_field_of_a_fault_reaches_the_caller(http: aiohttp.ClientSession) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": "two"}}}
+    async with http.post("/v1/chat/completions", json=_body(schema)) as answer:
         assert answer.status == 400
         error = (await answer.json())["error"]
-    assert "properties.a.pattern" in error["param"]
-    assert "pattern" in error["message"]
+    assert "properties.a.minLength" in error["param"]
+    assert "minLength" in error["message"]
+
+
+async def test_what_no_grammar_holds_is_checked(http: aiohttp.ClientSession) -> None:
+    schema = {"type": "array", "items": {"type": "object"}, "uniqueItems": True, "minItems": 1, "maxItems": 2}
+    async with http.post("/v1/chat/completions", json=_body(schema)) as answer:
+        body = await answer.json()
+        assert answer.status == 200, body
+    Draft202012Validator(schema).validate(json.loads(body["choices"][0]["message"]["content"]))
+
+
+async def test_what_no_attempt_met_is_an_error(http: aiohttp.ClientSession) -> None:
+    word = {"type": "string", "maxLength": 6, "pattern": "\\bword\\b"}
+    schema = {"type": "object", "properties": {"a": word}, "required": ["a"]}
+    async with http.post("/v1/chat/completions", json=_body(schema)) as answer:
+        assert answer.status == 502
+        error = (await answer.json())["error"]
+    assert "3 attempts" in error["message"]

@@ -25,6 +25,7 @@ REFUSED: dict[str, list[tuple[int, str]]] = {
     "py_base_url_prefix": [(404, "Not Found")],
     "py_images": [(403, "You do not have permission to access the File abc or it may not exist.")],
     "py_inline_data_bytes": [(400, "contents[0].parts[0].inlineData")],
+    "py_function_response_parts": [(400, "contents[2].parts[0].functionResponse.parts[0].inlineData")],
     "js_images": [(400, "contents[0].parts[0].inlineData")],
     "py_models_list_paging": [(200, ""), (400, "page token")],
     "js_models_list_paging": [(200, ""), (400, "page token")],

@@ -212,8 +212,6 @@ FUNCTION = {"functionDeclarations": [{"name": "f"}]}
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"tools": [FUNCTION]}, "tools[0].functionDeclarations"),
-        ({"tools": [{}, FUNCTION]}, "tools[1].functionDeclarations"),
         ({"tools": [{"computerUse": {}}]}, "tools[0].computerUse"),
         ({"tools": [{"mcpServers": []}]}, "tools[0].mcpServers"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}, "toolConfig.functionCallingConfig.mode"),
@@ -232,12 +230,6 @@ def test_tools_that_are_refused(body: dict[str, object], field: str) -> None:
 def test_tools_that_hold_nothing_have_no_effect(tools: object, mode: str | None) -> None:
     config = {"functionCallingConfig": {"mode": mode}}
     assert decode_body({"contents": CONTENTS, "tools": tools, "toolConfig": config}).ignored == []
-
-
-def test_functions_under_mode_none_are_named_as_ignored() -> None:
-    config = {"functionCallingConfig": {"mode": "none"}}
-    decoded = decode_body({"contents": CONTENTS, "tools": [FUNCTION], "toolConfig": config})
-    assert decoded.ignored == ["tools[0].functionDeclarations"]
 
 
 def test_g030_server_tools_and_functions_exclude_each_other() -> None:
@@ -277,6 +269,6 @@ def test_faults_come_before_what_is_forbidden() -> None:
 
 
 def test_all_faults_of_a_request_are_told_at_once() -> None:
-    error = refusal(contents=[], continuationToken="x", tools=[FUNCTION])
-    assert [fault.field for fault in error.faults] == ["contents", "continuationToken", "tools[0].functionDeclarations"]
+    error = refusal(contents=[], continuationToken="x", tools=[{"computerUse": {}}])
+    assert [fault.field for fault in error.faults] == ["contents", "continuationToken", "tools[0].computerUse"]
     assert error.message.count("\n") == 2

@@ -133,13 +133,6 @@ def test_audio_transcriptions_are_text() -> None:
     assert parts({"audioTranscription": {"text": "said"}}) == [Text("said")]
 
 
-def test_functions_in_the_history_are_refused_by_name() -> None:
-    for name in ("functionCall", "functionResponse"):
-        error = refusal(contents=[{"parts": [{name: {"name": "f"}}]}])
-        assert error.field == f"contents[0].parts[0].{name}"
-        assert "function calling is not supported yet" in error.message
-
-
 def test_the_number_of_turns_has_a_limit() -> None:
     with pytest.raises(BadRequest, match=r"has 3 contents, 2 are allowed \(LOCALAIK_MAX_MESSAGES\)"):
         decode_body({"contents": CONTENTS * 3}, max_messages=2)

@@ -16,6 +16,9 @@ from localaik.generation.events import (
     Started,
     TextDelta,
     TokenLogprob,
+    ToolCallArgumentsDelta,
+    ToolCallFinished,
+    ToolCallStarted,
     Usage,
     UsageReported,
 )
@@ -349,13 +352,22 @@ def responses(draw: st.DrawFn) -> tuple[list[list[GenerationEvent]], dict[str, o
         for text in draw(st.lists(texts, max_size=5)):
             logprobs = [TokenLogprob(text, draw(st.sampled_from([-0.5, -1.0, 0.0])))] if draw(st.booleans()) else None
             queue.append(TextDelta(text, index, logprobs))
-        queue.append(Finished(draw(st.sampled_from(["stop", "length", "content_filter", "other"])), index))
+        reason = draw(st.sampled_from(["stop", "length", "content_filter", "other", "tool_calls", "malformed_call"]))
+        calls = draw(st.integers(1, 3)) if reason == "tool_calls" else draw(st.integers(0, 2)) * (reason == "length")
+        for call in range(calls):
+            queue.append(ToolCallStarted(f"call_{index}_{call}", "f", call, index))
+            queue += [
+                ToolCallArgumentsDelta(piece, call, index) for piece in ('{"a":', f"{draw(st.floats(0, 1))}", "}")
+            ]
+            if reason == "tool_calls" or call < calls - 1:
+                queue.append(ToolCallFinished(call, index))
+        queue.append(Finished(reason, index, "wrong" if reason == "malformed_call" else ""))
         queues.append(queue)
     events: list[GenerationEvent] = []
     while any(queues):
         events.append(draw(st.sampled_from([queue for queue in queues if queue])).pop(0))
     thoughts = sum(isinstance(event, ReasoningDelta) for event in events)
-    tokens = sum(isinstance(event, TextDelta) for event in events)
+    tokens = sum(isinstance(event, TextDelta | ToolCallArgumentsDelta) for event in events)
     events.append(UsageReported(Usage(5, tokens + thoughts, reasoning_tokens=thoughts)))
     batches: list[list[GenerationEvent]] = [[]]
     for event in events:
@@ -380,6 +392,11 @@ def fold_chunks(chunks: list[dict[str, object]]) -> dict[str, object]:
             one = candidates.setdefault(news["index"], {"parts": [], "chosen": [], "top": []})
             assert "finishReason" not in one, "news after the end"
             for part in news["content"].get("parts", []):
+                if "functionCall" in part:
+                    one["parts"].append(part)  # type: ignore[attr-defined]
+                    continue
+                if not part["text"] and one["parts"]:
+                    continue
                 same_kind = one["parts"] and one["parts"][-1].get("thought") == part.get("thought")  # type: ignore[index]
                 if same_kind:
                     one["parts"][-1]["text"] += part["text"]  # type: ignore[index]
@@ -388,7 +405,11 @@ def fold_chunks(chunks: list[dict[str, object]]) -> dict[str, object]:
             logprobs = news.get("logprobsResult", {})
             one["chosen"] += logprobs.get("chosenCandidates", [])  # type: ignore[operator]
             one["top"] += logprobs.get("topCandidates", [])  # type: ignore[operator]
-            one |= {key: news[key] for key in ("finishReason", "safetyRatings", "avgLogprobs") if key in news}
+            one |= {
+                key: news[key]
+                for key in ("finishReason", "finishMessage", "safetyRatings", "avgLogprobs")
+                if key in news
+            }
             one["sum"] = logprobs.get("logProbabilitySum")
         whole |= {key: value for key, value in chunk.items() if key != "candidates"}
     whole["candidates"] = [candidates[index] for index in sorted(candidates)]

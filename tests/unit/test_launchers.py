@@ -142,6 +142,27 @@ class TestSpec:
         with pytest.raises(StartError, match="no GGUF file"):
             EngineSpec.from_settings(Settings(model=str(path)))
 
+    def test_a_chat_template_is_a_file_of_its_own(self, tmp_path: Path) -> None:
+        path = tmp_path / "my template.jinja"
+        path.write_text("{{ messages }}", "utf-8")
+        assert EngineSpec.from_settings(Settings()).chat_template is None
+        assert EngineSpec.from_settings(Settings(chat_template=str(path))).chat_template == path
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [(None, "does not exist"), (b"", "holds no text"), (b" \n", "holds no text"), (b"\xff\xfe", "holds no text")],
+    )
+    def test_an_unusable_chat_template_is_a_start_error(self, tmp_path: Path, content: bytes | None, said: str) -> None:
+        path = tmp_path / "t.jinja"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(StartError, match=rf"t\.jinja {said}.*LOCALAIK_CHAT_TEMPLATE"):
+            EngineSpec.from_settings(Settings(chat_template=str(path)))
+
+    def test_a_folder_is_no_chat_template(self, tmp_path: Path) -> None:
+        with pytest.raises(StartError, match=r"can't be read.*LOCALAIK_CHAT_TEMPLATE"):
+            EngineSpec.from_settings(Settings(chat_template=str(tmp_path)))
+
     def test_an_incomplete_installation_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("localaik.assets.tiny_model", lambda: tmp_path / "tiny.gguf")
         with pytest.raises(StartError, match="install localaik again"):
@@ -195,6 +216,7 @@ class TestXllamacpp:
             "path": str(Path(__file__).parents[2]),
             "model": "/models/my model.gguf",
             "mmproj": "/models/my projector.gguf",
+            "chat_template": None,
             "alias": "my model",
             "n_ctx": 3072,
             "n_parallel": 3,
@@ -215,6 +237,10 @@ class TestXllamacpp:
         assert told["embedding"] is True
         assert told["mmproj"] is None
         assert told["n_batch"] == told["n_ubatch"] == told["n_ctx"] == 3072
+
+    def test_a_chat_template(self) -> None:
+        told = document(Xllamacpp(), replace(SPEC, chat_template=Path("/templates/my own.jinja")))
+        assert told["chat_template"] == "/templates/my own.jinja"
 
     def test_the_address_is_read_from_our_own_line(self) -> None:
         pattern = Xllamacpp().command(SPEC).address
@@ -258,6 +284,11 @@ class TestLlamaServer:
         assert option(argv, "--ubatch-size") == "3072"
         assert {"--embeddings", "--no-cont-batching", "--no-warmup"} <= set(argv)
         assert "--mmproj" not in argv
+        assert "--chat-template-file" not in argv
+
+    def test_a_chat_template(self, llama_server: LlamaServer) -> None:
+        argv = list(llama_server.command(replace(SPEC, chat_template=Path("/templates/my own.jinja"))).argv)
+        assert option(argv, "--chat-template-file") == "/templates/my own.jinja"
 
     def test_it_is_started_through_the_guardian(self, llama_server: LlamaServer) -> None:
         argv = llama_server.command(SPEC).argv
@@ -307,6 +338,10 @@ class TestLlamaCppPython:
         assert option(argv, "--n_ctx") == "1024"
         assert option(argv, "--interrupt_requests") == "false"
         assert option(argv, "--flash_attn") == "true"
+
+    def test_a_chat_template_is_refused_since_it_would_be_without_effect(self) -> None:
+        with pytest.raises(StartError, match="LOCALAIK_CHAT_TEMPLATE"):
+            LlamaCppPython().command(replace(SPEC, chat_template=Path("/t.jinja")))
 
     def test_its_settings_do_not_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("HOST", "PORT", "API_KEY", "CONFIG_FILE", "SEED", "MODEL", "verbose"):

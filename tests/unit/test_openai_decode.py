@@ -15,7 +15,7 @@ SCHEMA: dict[str, object] = {"type": "object", "properties": {"a": {"type": "int
 
 def decode(*, strict: bool = False, **body: object) -> Decoded:
     body.setdefault("messages", MESSAGES)
-    return decode_chat(read(ChatRequest, body), default_model="tiny", max_messages=8, strict=strict)
+    return decode_chat(read(ChatRequest, body), default_model="tiny", max_messages=8, max_tools=8, strict=strict)
 
 
 def refusal(*, strict: bool = False, **body: object) -> tuple[str | None, str | None]:
@@ -144,46 +144,6 @@ def test_audio_is_refused() -> None:
         "messages[0].content[0].type",
     )
     assert decode(audio={"voice": "x"}).ignored == ["audio"]
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"tools": [{"type": "function"}]}, "tools"),
-        ({"tools": [{}], "tool_choice": "auto"}, "tools"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tool_choice": {"type": "function"}}, "tool_choice"),
-        ({"functions": [{"name": "f"}]}, "functions"),
-        ({"function_call": {"name": "f"}}, "function_call"),
-        ({"messages": [{"role": "tool", "content": "", "tool_call_id": "a"}]}, "messages[0].role"),
-        ({"messages": [{"role": "function", "content": "", "name": "a"}]}, "messages[0].role"),
-        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]}, "messages[0].tool_calls"),
-        ({"messages": [{"role": "assistant", "function_call": {"name": "a"}}]}, "messages[0].function_call"),
-    ],
-)
-def test_function_calling_is_refused(body: dict[str, object], field: str) -> None:
-    with pytest.raises(BadRequest, match="Function calling is not supported yet") as refused:
-        decode(**body)
-    assert (refused.value.reason, refused.value.field) == ("unsupported_parameter", field)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"tools": []},
-        {"tools": None, "tool_choice": "auto"},
-        {"tool_choice": "none"},
-        {"functions": [], "function_call": "auto"},
-        {"messages": [{"role": "assistant", "content": "a", "tool_calls": None, "function_call": None}]},
-        {"messages": [{"role": "assistant", "content": "a", "tool_calls": []}]},
-    ],
-)
-def test_no_functions_are_no_fault(body: dict[str, object]) -> None:
-    assert decode(**body).ignored == []
-
-
-def test_declared_functions_that_must_not_be_called_have_no_effect() -> None:
-    assert decode(tools=[{"type": "function"}], tool_choice="none").ignored == ["tools"]
 
 
 @pytest.mark.parametrize(

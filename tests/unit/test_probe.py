@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from localaik.engine.capabilities import LLAMA_CPP, LLAMA_CPP_PYTHON, OLLAMA, UNKNOWN, VLLM, Capabilities
-from localaik.engine.probe import Answers, probe, read_answers
+from localaik.engine.probe import Answers, apply_settings, probe, read_answers
 from localaik.engine.upstream import Upstream
 from localaik.errors import EngineUnreachable
 from localaik.settings import Settings
@@ -123,6 +123,58 @@ class TestReadAnswers:
         capabilities = read_answers(Answers(models, props), Settings(ctx_size=300))
         assert capabilities == replace(LLAMA_CPP, model_id="a", model_ids=("a",), context_tokens=300)
 
+    @pytest.mark.parametrize(
+        ("caps", "native"),
+        [
+            ({"supports_tools": True, "supports_tool_calls": True}, True),
+            ({"supports_tools": True, "supports_tool_calls": False}, False),
+            ({"supports_tools": True}, False),
+            ({"supports_tool_calls": True}, False),
+            ({"supports_tools": 1, "supports_tool_calls": "yes"}, False),
+        ],
+    )
+    def test_functions_need_a_template_that_tells_of_them_and_of_their_calls(
+        self, caps: dict[str, object], native: bool
+    ) -> None:
+        answers = Answers(LLAMA_MODELS, {**LLAMA_PROPS, "chat_template_caps": caps})
+        assert read_answers(answers, Settings()).native_tools is native
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("chosen", "grammar", "json_schema"),
+        [
+            ("auto", True, True),
+            ("grammar", True, False),
+            ("json_schema", False, True),
+            ("none", False, False),
+        ],
+    )
+    def test_a_remote_server_is_held_to_what_the_setting_says(
+        self, chosen: str, grammar: bool, json_schema: bool
+    ) -> None:
+        settings = Settings.model_validate({"upstream_constraint": chosen})
+        able = apply_settings(LLAMA_CPP_PYTHON, settings, remote=True)
+        assert (able.grammar, able.json_schema) == (grammar, json_schema)
+        assert apply_settings(LLAMA_CPP_PYTHON, settings, remote=False) == LLAMA_CPP_PYTHON
+
+    @pytest.mark.parametrize(
+        ("chosen", "remote", "told", "native"),
+        [
+            ("auto", True, True, True),
+            ("auto", True, False, False),
+            ("native", True, False, True),
+            ("native", False, False, False),  # llama.cpp would drop the functions without a word
+            ("native", False, True, True),
+            ("prompt", True, True, False),
+            ("prompt", False, True, False),
+        ],
+    )
+    def test_how_functions_are_told(self, chosen: str, remote: bool, told: bool, native: bool) -> None:
+        settings = Settings.model_validate({"tool_calls": chosen})
+        able = apply_settings(replace(LLAMA_CPP, native_tools=told), settings, remote=remote)
+        assert able.native_tools is native
+
 
 class Upside:
     """A server that answers what a test wants, and notes what it was asked."""
@@ -188,16 +240,34 @@ async def test_an_old_llama_cpp_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("able", "vision"), [(["completion", "vision"], True), (["completion"], False), (None, False), ("vision", False)]
+    ("able", "vision", "tools"),
+    [
+        (["completion", "vision"], True, False),
+        (["completion", "tools"], False, True),
+        (["completion"], False, False),
+        (None, False, False),
+        ("vision, tools", False, False),
+    ],
 )
-async def test_ollama_tells_its_modalities(able: object, vision: bool) -> None:
+async def test_ollama_tells_its_modalities_and_functions(able: object, vision: bool, tools: bool) -> None:
     async with serving(
         v1__models=gives(OLLAMA_MODELS),
         api__version=gives({"version": "0.12.0"}),
         api__show=gives({"capabilities": able}),
     ) as server:
         capabilities = await server.probe()
-        assert (capabilities.kind, capabilities.vision) == ("ollama", vision)
+        assert (capabilities.kind, capabilities.vision, capabilities.native_tools) == ("ollama", vision, tools)
+
+
+async def test_the_settings_have_the_last_word_on_what_was_told() -> None:
+    settings = Settings(tool_calls="prompt", upstream_constraint="none")
+    async with serving(
+        v1__models=gives(OLLAMA_MODELS),
+        api__version=gives({"version": "0.12.0"}),
+        api__show=gives({"capabilities": ["tools"]}),
+    ) as server:
+        capabilities = await server.probe(settings=settings)
+        assert (capabilities.json_schema, capabilities.native_tools) == (False, False)
 
 
 @pytest.mark.parametrize(("status", "vision"), [(200, True), (400, False), (500, False)])

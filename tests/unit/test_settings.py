@@ -134,6 +134,15 @@ def test_the_go_context_size_is_shared_by_the_slots(
         ({"LOCALAIK_PARALLEL": "1.5"}, "LOCALAIK_PARALLEL must be a whole number of at least 0, not '1.5'."),
         ({"LOCALAIK_SEED": "x"}, "LOCALAIK_SEED must be a whole number, not 'x'."),
         ({"LOCALAIK_MLOCK": "perhaps"}, "LOCALAIK_MLOCK must be `on` or `off`, not 'perhaps'."),
+        (
+            {"LOCALAIK_TOOL_CALLS": "grammar"},
+            "LOCALAIK_TOOL_CALLS must be one of `auto`, `native`, `prompt`, not 'grammar'.",
+        ),
+        (
+            {"LOCALAIK_UPSTREAM_CONSTRAINT": "schema"},
+            "LOCALAIK_UPSTREAM_CONSTRAINT must be one of `auto`, `grammar`, `json_schema`, `none`, not 'schema'.",
+        ),
+        ({"LOCALAIK_MAX_TOOLS": "-1"}, "LOCALAIK_MAX_TOOLS must be a whole number of at least 0, not '-1'."),
         ({"LOCALAIK_FETCH": "some"}, "LOCALAIK_FETCH must be one of `public`, `off`, `any`, not 'some'."),
         (
             {"LOCALAIK_GPU_LAYERS": "many"},

@@ -37,6 +37,8 @@ class EngineSpec:
     """The name that the engine gives the model."""
     mmproj: Path | None = None
     """Vision projector."""
+    chat_template: Path | None = None
+    """Jinja file that replaces the model's own template."""
     ctx_size: int = 8192
     """Context of one slot; the engine is given `ctx_size * slots`."""
     slots: int = 1
@@ -56,13 +58,14 @@ class EngineSpec:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """The engine that `settings` describe. Raises `StartError` for a missing or unusable model file."""
+        """The engine that `settings` describe. Raises `StartError` for a file that is missing or can't be used."""
         path = settings.model_path()
         tiny = path is None
         threads = engine_threads(settings)
         return cls(
             model=_checked(_embedded_model() if path is None else path, "model", "LOCALAIK_MODEL", embedded=tiny),
             mmproj=_projector(settings, tiny=tiny),
+            chat_template=_chat_template(settings),
             alias=settings.model_id or (settings.model if path is None else path.stem),
             ctx_size=settings.ctx_size,
             slots=settings.slots,
@@ -138,6 +141,26 @@ def _projector(settings: Settings, *, tiny: bool) -> Path | None:
     from localaik.assets import tiny_mmproj  # noqa: PLC0415 - as above
 
     return _checked(tiny_mmproj(), "vision projector", "LOCALAIK_MMPROJ", embedded=True)
+
+
+def _chat_template(settings: Settings) -> Path | None:
+    """The absolute path of a readable text file, which is UTF-8. Raises `StartError`."""
+    if not settings.chat_template:
+        return None
+    path = Path(settings.chat_template).expanduser()
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise StartError(f"The chat template {path} does not exist. Check LOCALAIK_CHAT_TEMPLATE.") from None
+    except OSError as error:
+        raise StartError(
+            f"The chat template {path} can't be read: {error.strerror}. Check LOCALAIK_CHAT_TEMPLATE."
+        ) from None
+    except UnicodeDecodeError:
+        text = ""
+    if not text.strip():
+        raise StartError(f"The chat template {path} holds no text. Check LOCALAIK_CHAT_TEMPLATE.")
+    return path.absolute()
 
 
 def _checked(path: Path, what: str, setting: str, *, embedded: bool = False) -> Path:

@@ -48,6 +48,11 @@ class LlamaCppPython:
                 "`pip install 'localaik[llama-cpp-python]'`, which compiles it, or choose another one with "
                 "LOCALAIK_ENGINE."
             )
+        if spec.chat_template is not None:
+            raise StartError(
+                "llama-cpp-python's server takes no chat template: leave out LOCALAIK_CHAT_TEMPLATE, or choose another "
+                "engine with LOCALAIK_ENGINE."
+            )
         options: dict[str, object] = {
             "--model": spec.model,
             "--model_alias": spec.alias,

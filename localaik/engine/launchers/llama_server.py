@@ -48,6 +48,8 @@ class LlamaServer:
         }
         if spec.mmproj is not None:
             options["--mmproj"] = spec.mmproj
+        if spec.chat_template is not None:
+            options["--chat-template-file"] = spec.chat_template
         if spec.mlock:
             options["--load-mode"] = "mmap+mlock"
         switches = [

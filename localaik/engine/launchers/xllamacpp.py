@@ -42,6 +42,7 @@ class Xllamacpp:
                 "path": str(_PACKAGE_FOLDER),
                 "model": str(spec.model),
                 "mmproj": None if spec.mmproj is None else str(spec.mmproj),
+                "chat_template": None if spec.chat_template is None else str(spec.chat_template),
                 "alias": spec.alias,
                 "n_ctx": spec.ctx_total,
                 "n_parallel": spec.slots,

@@ -1,61 +1,88 @@
 """From the form that an answer must have to a grammar: JSON Schema, any JSON, or one of some texts.
 
-`compile_grammar` gives the engine's text. `schema_expression` is the seam for larger grammars that hold JSON of some
-schema (arguments of tool calls): expressions are joined with `seq`, `choice` and `Text`, and written by `render`.
+`compile_grammar` gives the engine's text. `fragment` gives rules for larger grammars that hold JSON of some schema
+(arguments of tool calls); several of them stand in one grammar.
 
 What is generated is valid under the schema, and not always everything that is: JSON is compact, properties come in
-the schema's order, and no undeclared ones beside declared ones. A schema that can't be kept to is refused.
+the schema's order, and no undeclared ones beside declared ones. A keyword that can't be kept to is left out; the
+grammar is not exact then, and only validation can tell whether an answer is valid.
 """
 
 import json
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 
 from localaik.errors import BadRequest
 from localaik.generation.request import AnyJson, EnumText, JsonMatching, OutputFormat
-from localaik.generation.schema.compiler import ANY_OBJECT, ANY_VALUE, Compiler
-from localaik.generation.schema.expressions import Expr, words
+from localaik.generation.schema.compiler import ANY_OBJECT, ANY_VALUE, compiled_rules
+from localaik.generation.schema.expressions import words
 from localaik.generation.schema.faults import (
     InvalidSchemaError,
     SchemaError,
-    UnsupportedKeywordError,
     UnsupportedSchemaError,
 )
-from localaik.generation.schema.gbnf import GrammarTooLargeError, NothingMatchesError, render, require_text
+from localaik.generation.schema.gbnf import GrammarTooLargeError, render
+from localaik.generation.schema.plain import plain_rules
+from localaik.generation.schema.relaxing import JsonSchema, relaxed
 
-__all__ = ["compile_grammar", "schema_expression"]
+__all__ = ["CompiledGrammar", "Fragment", "compile_grammar", "fragment"]
 
 _CACHED: Final = 256
-_T = TypeVar("_T")
+_CACHED_SCHEMAS: Final = 1024
+_MAX_RELAXED: Final = 16
+# Stands for the name of a fragment in its rules. No rule has this character: literals escape it.
+_NAME: Final = "\0"
+_encoded: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
-def compile_grammar(output: OutputFormat) -> str:
-    """The GBNF grammar of all answers of the form; every answer of the grammar has the form.
+@dataclass(frozen=True, slots=True)
+class CompiledGrammar:
+    """A GBNF grammar, whose root is the rule `root`."""
+
+    text: str
+    exact: bool
+    """Every answer of the grammar has the form. Otherwise a schema had keywords that no grammar can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """The rules of a schema's values, for any grammar."""
+
+    template: str
+    exact: bool
+    """As in `CompiledGrammar`."""
+
+    def named(self, prefix: str) -> str:
+        """GBNF rules, one per line; the values' rule is `prefix`, of the form `[a-z][a-z0-9-]*`.
+
+        The others have capitals behind it, so the rules of different prefixes never meet.
+        """
+        return self.template.replace(_NAME, prefix)
+
+
+def compile_grammar(output: OutputFormat) -> CompiledGrammar:
+    """The GBNF grammar of all answers of the form.
 
     Raises `BadRequest` with the field of the fault and the reason `invalid_schema` or `unsupported_schema_keyword`.
     """
     if isinstance(output, AnyJson):
-        return _any_json(output.object_only)
+        return CompiledGrammar(_any_json(output.object_only), exact=True)
     if isinstance(output, EnumText):
-        return _one_of(output.values)
-    return _reported(_grammar, output)
+        return CompiledGrammar(_one_of(output.values), exact=True)
+    values = fragment(output)
+    return CompiledGrammar(values.named("root") + "\n", values.exact)
 
 
-def schema_expression(output: JsonMatching) -> Expr:
-    """The values of a schema, as an expression; raises as `compile_grammar`."""
-    return _reported(_expression, output)
-
-
-def _reported(compiled: Callable[[str], _T], output: JsonMatching) -> _T:
-    """What is compiled from the schema's text; faults name the field of the request."""
+def fragment(output: JsonMatching) -> Fragment:
+    """The values of a schema, as rules; raises as `compile_grammar`."""
     schema = output.schema if isinstance(output.schema, bool) else dict(output.schema)
     try:
         try:
-            text = json.dumps(schema, allow_nan=False, separators=(",", ":"))
+            text = _encoded(schema)
         except (TypeError, ValueError):
             raise InvalidSchemaError("", "The schema is no JSON.") from None
-        return compiled(text)
+        return _fragment(text)
     except SchemaError as error:
         path = f"{output.field}.{error.path}" if error.path else output.field
         raise BadRequest(error.message, field=path, reason=error.reason) from None
@@ -64,28 +91,23 @@ def _reported(compiled: Callable[[str], _T], output: JsonMatching) -> _T:
         raise BadRequest(message, field=output.field, reason=InvalidSchemaError.reason) from None
 
 
-@lru_cache(maxsize=_CACHED)
-def _grammar(text: str) -> str:
-    return _checked(text, render)
-
-
-@lru_cache(maxsize=_CACHED)
-def _expression(text: str) -> Expr:
-    return _checked(text, require_text)
-
-
-def _checked(text: str, use: Callable[[Expr], _T]) -> _T:
-    """What `use` makes of the expression of a schema."""
-    compiler = Compiler(json.loads(text))
-    expr = compiler.compile()
-    try:
-        return use(expr)
-    except NothingMatchesError:
-        if compiler.narrowed is not None:
-            raise UnsupportedKeywordError(compiler.narrowed, "no value is known that meets it") from None
-        raise InvalidSchemaError("", "No JSON value is valid under the schema.") from None
-    except GrammarTooLargeError:
-        raise UnsupportedSchemaError from None
+@lru_cache(maxsize=_CACHED_SCHEMAS)
+def _fragment(text: str) -> Fragment:
+    schema: JsonSchema = json.loads(text)
+    plain = plain_rules(schema, _NAME)
+    if plain is not None:
+        return Fragment(plain, exact=True)
+    first: UnsupportedSchemaError | None = None
+    for _ in range(_MAX_RELAXED + 1):
+        try:
+            return Fragment(compiled_rules(schema, _NAME), exact=first is None)
+        except UnsupportedSchemaError as error:
+            first = first or error
+            wider = relaxed(schema, error.path)
+        if wider is None:
+            break
+        schema = wider
+    raise first or UnsupportedSchemaError
 
 
 @lru_cache(maxsize=2)

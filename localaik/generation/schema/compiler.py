@@ -8,7 +8,8 @@ from localaik.generation.schema.children import numbers_of, property_names, stri
 from localaik.generation.schema.demands import Demands, Leaf, Node, Option, Union, merged
 from localaik.generation.schema.document import Document, at
 from localaik.generation.schema.expressions import NOTHING, Expr, Rule, Text, choice, listed, seq, words
-from localaik.generation.schema.faults import InvalidSchemaError, UnsupportedKeywordError
+from localaik.generation.schema.faults import InvalidSchemaError, UnsupportedKeywordError, UnsupportedSchemaError
+from localaik.generation.schema.gbnf import GrammarTooLargeError, NothingMatchesError, render
 from localaik.generation.schema.jsontext import STRING, literal
 from localaik.generation.schema.keywords import TYPED
 from localaik.generation.schema.numbers import NUMBER, compile_integer, compile_number
@@ -18,7 +19,7 @@ from localaik.generation.schema.reading import Schemas
 from localaik.generation.schema.strings import StringRules
 from localaik.generation.schema.values import listed_values
 
-__all__ = ["ANY_OBJECT", "ANY_VALUE", "Compiler"]
+__all__ = ["ANY_OBJECT", "ANY_VALUE", "Compiler", "compiled_rules"]
 
 _MAX_DEMANDS: Final = 4000
 
@@ -28,6 +29,20 @@ ANY_OBJECT: Final = Rule("object", seq(Text("{"), listed(_PAIR, 0, None), Text("
 _ANY_ARRAY: Final = Rule("array", seq(Text("["), listed(ANY_VALUE, 0, None), Text("]")))
 _CONSTANTS: Final = choice([Text("true"), Text("false"), Text("null")])
 ANY_VALUE.body = choice([ANY_OBJECT, _ANY_ARRAY, STRING, NUMBER, _CONSTANTS])
+
+
+def compiled_rules(schema: object, name: str) -> str:
+    """The rules of a schema's values, the first one named `name`. Raises `SchemaError`."""
+    compiler = Compiler(schema)
+    expr = compiler.compile()
+    try:
+        return render(expr, name).rstrip("\n")
+    except NothingMatchesError:
+        if compiler.narrowed is not None:
+            raise UnsupportedKeywordError(compiler.narrowed, "no value is known that meets it") from None
+        raise InvalidSchemaError("", "No JSON value is valid under the schema.") from None
+    except GrammarTooLargeError:
+        raise UnsupportedSchemaError from None
 
 
 class Compiler:

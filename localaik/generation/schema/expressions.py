@@ -6,8 +6,9 @@ texts as they are written (JSON, with quotes and escapes) and, inside `regex` an
 JSON string stands for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Final
 
 from localaik.generation.schema.charsets import ALL, CharSet
@@ -27,6 +28,7 @@ __all__ = [
     "counted",
     "listed",
     "optional",
+    "rebuilt",
     "repeat",
     "seq",
     "words",
@@ -116,15 +118,16 @@ ANYTHING: Final = Repeat(Chars(ALL), 0, None)
 def seq(*items: Expr) -> Expr:
     """The items one after the other, flattened; adjacent texts become one."""
     flat: list[Expr] = []
+    last: Expr | None = None
     for item in items:
         for part in item.items if isinstance(item, Seq) else (item,):
-            last = flat[-1] if flat else None
             if isinstance(part, Text) and isinstance(last, Text):
-                flat[-1] = Text(last.value + part.value)
-            elif part == NOTHING:
+                flat[-1] = last = Text(last.value + part.value)
+            elif isinstance(part, Choice) and not part.options:
                 return NOTHING
             else:
                 flat.append(part)
+                last = part
     return flat[0] if len(flat) == 1 else Seq(tuple(flat))
 
 
@@ -179,6 +182,20 @@ def listed(item: Expr, low: int, high: int | None) -> Expr:
     more = counted(seq(Text(","), item), max(low - 1, 0), None if high is None else high - 1)
     some = seq(item, more)
     return some if low else optional(some)
+
+
+def rebuilt(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """The expression with its parts changed, in the simplest form; itself where no part changes."""
+    if isinstance(expr, Seq | Choice):
+        parts = expr.items if isinstance(expr, Seq) else expr.options
+        changed = [change(part) for part in parts]
+        if all(map(is_, parts, changed)):
+            return expr
+        return seq(*changed) if isinstance(expr, Seq) else choice(changed)
+    if isinstance(expr, Repeat):
+        item = change(expr.item)
+        return expr if item is expr.item else repeat(item, expr.low, expr.high)
+    return expr
 
 
 def words(texts: Sequence[str]) -> Expr:

@@ -10,12 +10,11 @@ from localaik.generation.schema.expressions import (
     EMPTY,
     Choice,
     Expr,
-    Repeat,
     Rule,
     Seq,
     Text,
     choice,
-    repeat,
+    rebuilt,
     seq,
 )
 
@@ -30,13 +29,8 @@ def factored(bodies: Mapping[Rule, Expr]) -> dict[Rule, Expr]:
 
 
 def _factored(expr: Expr, bodies: Mapping[Rule, Expr]) -> Expr:
-    if isinstance(expr, Seq):
-        return seq(*(_factored(item, bodies) for item in expr.items))
-    if isinstance(expr, Repeat):
-        return repeat(_factored(expr.item, bodies), expr.low, expr.high)
-    if isinstance(expr, Choice):
-        return _choice([_items(_factored(option, bodies), bodies) for option in expr.options])
-    return expr
+    expr = rebuilt(expr, lambda part: _factored(part, bodies))
+    return _choice([_items(option, bodies) for option in expr.options]) if isinstance(expr, Choice) else expr
 
 
 def _items(option: Expr, bodies: Mapping[Rule, Expr]) -> _Items:
@@ -49,7 +43,7 @@ def _items(option: Expr, bodies: Mapping[Rule, Expr]) -> _Items:
 
 def _choice(options: Sequence[_Items]) -> Expr:
     groups: dict[Expr | str, list[_Items]] = {}
-    for items in options:
+    for items in dict.fromkeys(options):  # two rules of one body are two options until they are taken apart
         head = items[0] if items else EMPTY
         groups.setdefault(head.value[0] if isinstance(head, Text) else head, []).append(items)
     return choice(_group(group) for group in groups.values())

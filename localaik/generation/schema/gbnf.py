@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from localaik.generation.schema.expressions import (
@@ -16,12 +17,11 @@ from localaik.generation.schema.expressions import (
     Text,
     choice,
     optional,
-    repeat,
-    seq,
+    rebuilt,
 )
 from localaik.generation.schema.factoring import factored
 
-__all__ = ["GrammarTooLargeError", "NothingMatchesError", "render", "require_text"]
+__all__ = ["GrammarTooLargeError", "NothingMatchesError", "quoted", "render", "written"]
 
 # The engine copies and searches all rules for each request, and its check for left recursion follows every path of
 # first symbols on its own.
@@ -29,6 +29,7 @@ _MAX_RULES: Final = 20_000
 _MAX_FIRST_PATHS: Final = 10_000
 _INLINE_CHARACTERS: Final = 60
 _PASSES: Final = 64
+_ESCAPES: Final = {**{code: f"\\x{code:02X}" for code in (*range(0x20), 0x7F)}, 0x22: '\\"', 0x5C: "\\\\"}
 
 
 class NothingMatchesError(Exception):
@@ -39,22 +40,18 @@ class GrammarTooLargeError(Exception):
     """The language has too many rules for the engine."""
 
 
-def require_text(root: Expr) -> Expr:
-    """The same expression. Raises `NothingMatchesError` for an empty language and `GrammarTooLargeError`."""
-    _pruned_bodies(Rule("root", root))
-    return root
+def render(root: Expr, name: str = "root") -> str:
+    """The grammar of `root`, one rule per line, the first one named `name`.
 
-
-def render(root: Expr) -> str:
-    """The grammar of `root`, one rule per line, the first one named `root`.
+    The others have that name with a capitalised word behind it, so rules of names without capitals never meet.
 
     Raises `NothingMatchesError` for an empty language and `GrammarTooLargeError`.
     """
-    bodies = _pruned_bodies(Rule("root", root))
+    bodies = _pruned_bodies(root if isinstance(root, Rule) else Rule("root", root))
     bodies = _without_aliases(bodies)
     bodies = _reachable(next(iter(bodies)), factored(bodies))
     _check_first_paths(bodies)
-    return _Writer(bodies).text()
+    return _Writer(bodies, name).text()
 
 
 def _reachable(root: Rule, bodies: Mapping[Rule, Expr] | None = None) -> dict[Rule, Expr]:
@@ -71,7 +68,8 @@ def _reachable(root: Rule, bodies: Mapping[Rule, Expr] | None = None) -> dict[Ru
     return found
 
 
-def _references(expr: Expr) -> list[Rule]:
+@lru_cache(maxsize=2048)
+def _references(expr: Expr) -> tuple[Rule, ...]:
     """The rules that an expression names, with repetitions, in order."""
     found: list[Rule] = []
     todo = [expr]
@@ -85,7 +83,7 @@ def _references(expr: Expr) -> list[Rule]:
             todo += reversed(item.options)
         elif isinstance(item, Repeat):
             todo.append(item.item)
-    return found
+    return tuple(found)
 
 
 def _pruned_bodies(root: Rule) -> dict[Rule, Expr]:
@@ -124,13 +122,7 @@ def _is_productive(expr: Expr, productive: set[Rule]) -> bool:
 def _pruned(expr: Expr, productive: set[Rule]) -> Expr:
     if isinstance(expr, Rule):
         return expr if expr in productive else NOTHING
-    if isinstance(expr, Seq):
-        return seq(*(_pruned(item, productive) for item in expr.items))
-    if isinstance(expr, Choice):
-        return choice(_pruned(option, productive) for option in expr.options)
-    if isinstance(expr, Repeat):
-        return repeat(_pruned(expr.item, productive), expr.low, expr.high)
-    return expr
+    return rebuilt(expr, lambda part: _pruned(part, productive))
 
 
 def _without_aliases(bodies: dict[Rule, Expr]) -> dict[Rule, Expr]:
@@ -144,19 +136,16 @@ def _without_aliases(bodies: dict[Rule, Expr]) -> dict[Rule, Expr]:
 def _is_inlined(body: Expr, uses: int) -> bool:
     if isinstance(body, Rule) or body == EMPTY:
         return True
-    return uses == 1 and not _references(body) and len(_written(body, {})) <= _INLINE_CHARACTERS
+    return uses == 1 and not _references(body) and len(written(body, {})) <= _INLINE_CHARACTERS
 
 
 def _inlined(expr: Expr, inline: Mapping[Rule, Expr]) -> Expr:
-    while isinstance(expr, Rule) and expr in inline:
-        expr = inline[expr]
-    if isinstance(expr, Seq):
-        return seq(*(_inlined(item, inline) for item in expr.items))
-    if isinstance(expr, Choice):
-        return choice(_inlined(option, inline) for option in expr.options)
-    if isinstance(expr, Repeat):
-        return repeat(_inlined(expr.item, inline), expr.low, expr.high)
-    return expr
+    while isinstance(expr, Rule):
+        body = inline.get(expr)
+        if body is None:
+            return expr
+        expr = body
+    return rebuilt(expr, lambda part: _inlined(part, inline))
 
 
 def _check_first_paths(bodies: dict[Rule, Expr]) -> None:
@@ -201,48 +190,47 @@ def _first_paths(expr: Expr, known: dict[Rule, tuple[int, bool]]) -> tuple[int, 
 class _Writer:
     """Names the rules and writes them."""
 
-    def __init__(self, bodies: Mapping[Rule, Expr]) -> None:
+    def __init__(self, bodies: Mapping[Rule, Expr], name: str) -> None:
         self._bodies = bodies
-        self._names: dict[Rule, str] = {}
+        root, *others = bodies
+        self._names = {root: name}
         taken: dict[str, int] = {}
-        for rule in bodies:
+        for rule in others:
             count = taken[rule.hint] = taken.get(rule.hint, 0) + 1
-            self._names[rule] = rule.hint if count == 1 else f"{rule.hint}-{count}"
+            own = name + rule.hint.capitalize()
+            self._names[rule] = own if count == 1 else f"{own}-{count}"
 
     def text(self) -> str:
-        return "".join(
-            f"{self._names[rule]} ::= {_written(body, self._names)}\n" for rule, body in self._bodies.items()
-        )
+        return "".join(f"{self._names[rule]} ::= {written(body, self._names)}\n" for rule, body in self._bodies.items())
 
 
-def _written(expr: Expr, names: dict[Rule, str]) -> str:
+def written(expr: Expr, names: Mapping[Rule, str]) -> str:
+    """An expression as GBNF; rules without a name there go by their hint."""
     if isinstance(expr, Text):
-        return '"' + "".join(map(_literal_character, expr.value)) + '"'
+        return quoted(expr.value)
     if isinstance(expr, Chars):
         return _written_class(expr)
     if isinstance(expr, Rule):
         return names.get(expr, expr.hint)
     if isinstance(expr, Seq):
         return (
-            " ".join(
-                _grouped(item, names) if isinstance(item, Choice) else _written(item, names) for item in expr.items
-            )
+            " ".join(_grouped(item, names) if isinstance(item, Choice) else written(item, names) for item in expr.items)
             or '""'
         )
     if isinstance(expr, Choice):
         some = [option for option in expr.options if option != EMPTY]
         if len(some) < len(expr.options):
-            return _written(optional(choice(some)), names)
-        return " | ".join(_written(option, names) for option in some)
+            return written(optional(choice(some)), names)
+        return " | ".join(written(option, names) for option in some)
     item = expr.item
-    atom = _written(item, names) if isinstance(item, Chars | Rule) else _grouped(item, names)
+    atom = written(item, names) if isinstance(item, Chars | Rule) else _grouped(item, names)
     return atom + _written_counts(expr.low, expr.high)
 
 
-def _grouped(expr: Expr, names: dict[Rule, str]) -> str:
+def _grouped(expr: Expr, names: Mapping[Rule, str]) -> str:
     if isinstance(expr, Choice) and EMPTY in expr.options:
-        return _written(expr, names)
-    return f"({_written(expr, names)})"
+        return written(expr, names)
+    return f"({written(expr, names)})"
 
 
 def _written_counts(low: int, high: int | None) -> str:
@@ -253,13 +241,12 @@ def _written_counts(low: int, high: int | None) -> str:
     return f"{{{low}}}" if low == high else f"{{{low},{high}}}"
 
 
-def _literal_character(character: str) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    code = ord(character)
-    return f"\\x{code:02X}" if code < 0x20 or code == 0x7F else character
+def quoted(text: str) -> str:
+    """A GBNF literal."""
+    return f'"{text.translate(_ESCAPES)}"'
 
 
+@lru_cache(maxsize=1024)
 def _written_class(chars: Chars) -> str:
     parts = [
         _class_character(low) if low == high else f"{_class_character(low)}-{_class_character(high)}"

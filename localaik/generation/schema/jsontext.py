@@ -31,6 +31,8 @@ _MUST_ESCAPE: Final = charset([(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C)])
 _HEX: Final = Chars(single("0123456789abcdefABCDEF"))
 _HEX_BELOW_D: Final = Chars(single("0123456789abcABCeEfF"))
 
+_encoded: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 _MAX_STEPS_OF_ALL: Final = 3 * MAX_STEPS
 
 QUOTE: Final = Text('"')
@@ -52,7 +54,7 @@ STRING: Final = Rule("string", seq(QUOTE, repeat(CHARACTER, 0, None), QUOTE))
 
 def literal(value: object) -> str:
     """A JSON value as compact JSON. Raises `ValueError` for what JSON can't write (NaN, half a surrogate pair)."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _encoded(value)
     text.encode()
     return text
 

@@ -1,4 +1,4 @@
-"""The conversation of a request as neutral messages: roles, parts, media, and the history of server tools."""
+"""The conversation of a request as neutral messages: roles, parts, media, calls, and the history of server tools."""
 
 import re
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ import orjson
 
 from localaik.content import Attachment, Part, Text
 from localaik.errors import Forbidden
-from localaik.generation.request import Message, Role
+from localaik.generation.request import Message, MessagePart, Role, ToolCall, ToolResult
 from localaik.protocols.gemini import types
+from localaik.protocols.gemini.pairing import CallPairing
 from localaik.protocols.gemini.reading import Findings
 
 __all__ = ["ContentReader"]
@@ -50,6 +51,8 @@ _FILE_NAME: Final = re.compile(f"files/({_FILE_ID})")
 _FILE_PATH: Final = re.compile(f"(?:.*/(?:v1|v1beta|v1alpha))?/files/({_FILE_ID})")
 _VIDEO_SITES: Final = ("youtube.com", "youtu.be")
 
+_Piece = str | Text | Attachment | ToolCall | ToolResult
+
 
 class ContentReader:
     """Turns contents into messages. `low_detail` is the media resolution of the request as a whole."""
@@ -63,6 +66,7 @@ class ContentReader:
     def read(self, contents: Sequence[types.Content]) -> list[Message]:
         """The messages of the conversation, one for each content that has a usable part."""
         messages: list[Message] = []
+        pairing = CallPairing(self._findings, contents)
         for index, content in enumerate(contents):
             path = f"contents[{index}]"
             role = _ROLES.get((content.role or "").lower())
@@ -71,9 +75,11 @@ class ContentReader:
                     f"{path}.role", "is not a valid role", "Please use a valid role: user, model."
                 )
                 continue
-            parts = self._parts(content, path)
+            pairing.enter(role)
+            parts = self._parts(content, path, pairing)
             if parts is not None:
                 messages.append(Message(role, parts))
+        pairing.enter(None)
         return messages
 
     def read_system(self, content: types.Content) -> Message | None:
@@ -88,18 +94,24 @@ class ContentReader:
         text = "".join(part.text for part in content.parts or () if part.text and not part.thought)
         return Message("system", [Text(text)]) if text else None
 
-    def _parts(self, content: types.Content, path: str) -> list[Part] | None:
-        """The parts in order, adjacent text joined; None where nothing in the content is usable."""
+    def _parts(self, content: types.Content, path: str, pairing: CallPairing) -> list[MessagePart] | None:
+        """Results, then the rest in order with adjacent text joined, then calls; None where nothing is usable."""
         usable = False
         text = ""
         after_block = False
-        parts: list[Part] = []
+        results: list[MessagePart] = []
+        parts: list[MessagePart] = []
+        calls: list[MessagePart] = []
         for index, part in enumerate(content.parts or ()):
-            piece = self._part(part, f"{path}.parts[{index}]")
+            piece = self._part(part, f"{path}.parts[{index}]", pairing)
             if piece is None:
                 continue
             usable = True
-            if isinstance(piece, Attachment):
+            if isinstance(piece, ToolCall):
+                calls.append(piece)
+            elif isinstance(piece, ToolResult):
+                results.append(piece)
+            elif isinstance(piece, Attachment):
                 if text:
                     parts.append(Text(text))
                 parts.append(piece)
@@ -113,10 +125,10 @@ class ContentReader:
                 after_block = False
         if text:
             parts.append(Text(text))
-        return parts if usable else None
+        return results + parts + calls if usable else None
 
-    def _part(self, part: types.Part, path: str) -> str | Text | Attachment | None:
-        """Text (a `Text` where it takes lines of its own) or an attachment; None for what the model does not see."""
+    def _part(self, part: types.Part, path: str, pairing: CallPairing) -> _Piece | None:
+        """Text (a `Text` where it takes lines of its own) or another part; None for what the model does not see."""
         if part.text is not None and len(part.model_fields_set) == 1:  # nearly every part
             return part.text
         present = [(snake, camel) for snake, camel in _DATA_FIELDS if getattr(part, snake) is not None]
@@ -128,25 +140,53 @@ class ContentReader:
             line = f"Invalid value at '{self._findings.path(path)}' (oneof), only one of {names} can be set."
             self._findings.refuse_line(path, line, line)
             return None
+        if part.function_call is not None:
+            return pairing.call(part.function_call, f"{path}.functionCall")
+        if part.function_response is not None:
+            field = f"{path}.functionResponse"
+            return pairing.result(part.function_response, self._result_parts(part, field), field)
         if part.thought or not present:
             return None
-        return self._data(part, present[0][1], path)
+        return self._data(part, path)
 
-    def _data(self, part: types.Part, kind: str, path: str) -> str | Text | Attachment | None:
+    def _data(self, part: types.Part, path: str) -> str | Text | Attachment | None:
         if part.text is not None:
             return part.text
+        low = self._is_low(part)
         if part.inline_data is not None:
-            return self._inline(part, part.inline_data, f"{path}.inlineData")
+            return self._inline(part.inline_data, f"{path}.inlineData", low_detail=low)
         if part.file_data is not None:
-            return self._file(part, part.file_data, f"{path}.fileData")
-        if part.function_call is not None or part.function_response is not None:
-            self._findings.refuse(f"{path}.{kind}", "function calling is not supported yet")
-            return None
+            return self._file(part.file_data, f"{path}.fileData", low_detail=low)
         if part.audio_transcription is not None:
             return part.audio_transcription.text
         return Text(_server_tool_text(part))
 
-    def _inline(self, part: types.Part, blob: types.Blob, path: str) -> Attachment | None:
+    def _result_parts(self, part: types.Part, path: str) -> list[Part]:
+        """The images and files of a result."""
+        response = part.function_response
+        if response is None:
+            return []
+        for name, value in (("willContinue", response.will_continue), ("scheduling", response.scheduling)):
+            if value is not None:
+                self._findings.ignore(f"{path}.{name}")
+        low = self._is_low(part)
+        shown: list[Part] = []
+        for index, item in enumerate(response.parts or ()):
+            field = f"{path}.parts[{index}]"
+            piece: Attachment | None = None
+            if item.inline_data is not None and item.file_data is not None:
+                rule = "(oneof), only one of inlineData and fileData can be set."
+                line = f"Invalid value at '{self._findings.path(field)}' {rule}"
+                self._findings.refuse_line(field, line, line)
+            elif item.inline_data is not None:
+                piece = self._inline(item.inline_data, f"{field}.inlineData", low_detail=low)
+            elif item.file_data is not None:
+                piece = self._file(item.file_data, f"{field}.fileData", low_detail=low)
+            if piece is not None:
+                shown.append(piece)
+        return shown
+
+    def _inline(self, blob: types.Blob, path: str, *, low_detail: bool) -> Attachment | None:
         if not blob.data:
             self._findings.refuse(f"{path}.data", "is not specified")
             return None
@@ -155,10 +195,10 @@ class ContentReader:
             base64=blob.data,
             mime=blob.mime_type,
             name=blob.display_name,
-            low_detail=self._is_low(part),
+            low_detail=low_detail,
         )
 
-    def _file(self, part: types.Part, file: types.FileData, path: str) -> Attachment | None:
+    def _file(self, file: types.FileData, path: str, *, low_detail: bool) -> Attachment | None:
         uri = file.file_uri
         if not uri:
             self._findings.refuse(f"{path}.fileUri", "is not specified")
@@ -177,7 +217,7 @@ class ContentReader:
             uri=uri,
             mime=file.mime_type,
             name=file.display_name,
-            low_detail=self._is_low(part),
+            low_detail=low_detail,
         )
 
     def _is_low(self, part: types.Part) -> bool:

@@ -18,7 +18,7 @@ from localaik.protocols.gemini import types
 from localaik.protocols.gemini.contents import ContentReader
 from localaik.protocols.gemini.reading import Findings
 from localaik.protocols.gemini.schema import JsonSchema, enum_values, to_json_schema
-from localaik.protocols.gemini.tools import check_tools
+from localaik.protocols.gemini.tools import read_tools
 
 __all__ = ["Answering", "Decoded", "decode", "decode_count"]
 
@@ -83,9 +83,10 @@ def decode(
     generation.messages = _messages(request, reader, findings, max_messages)
     _read_config(config, generation, findings)
     _check_request(request, findings)
-    forbidden = check_tools(request.tools or (), request.tool_config, model, findings)
+    tools = read_tools(request.tools or (), request.tool_config, model, findings)
+    generation.tools, generation.tool_choice = tools.functions, tools.choice
     findings.raise_if_any()
-    refusal = _cached_content(request, findings) or forbidden or reader.forbidden
+    refusal = _cached_content(request, findings) or tools.forbidden or reader.forbidden
     if refusal is not None:
         raise refusal
     thinking = config.thinking_config

@@ -4,18 +4,21 @@ Source of the shapes: GenerateContentResponse in the REST reference of the Gemin
 """
 
 import codecs
+import hmac
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
 
 from localaik.generation.events import FinishReason, TokenLogprob, Usage
-from localaik.generation.fold import Choice, Generation
+from localaik.generation.fold import Choice, FoldedCall, Generation
 from localaik.protocols.gemini.decode import Answering
 
 __all__ = [
     "FINISH_REASONS",
     "LogprobWriter",
+    "call_part",
     "candidate_object",
     "count_object",
     "encode_generation",
@@ -30,8 +33,14 @@ FINISH_REASONS: Final[Mapping[FinishReason, str]] = {
     "stop": "STOP",
     "length": "MAX_TOKENS",
     "content_filter": "SAFETY",
+    "tool_calls": "STOP",
+    "malformed_call": "MALFORMED_FUNCTION_CALL",
     "other": "OTHER",
 }
+_CALLS_MESSAGE: Final = "Model generated function call(s)."
+# Signatures tell which call they belong to and guard nothing; equal answers have equal ones, also after a restart.
+_SIGNATURE_KEY: Final = b"localaik thought signature"
+_LINE_BREAKS: Final = str.maketrans("\r\n", "  ")
 
 Object = dict[str, object]
 
@@ -39,7 +48,7 @@ Object = dict[str, object]
 def encode_generation(generation: Generation, answering: Answering, response_id: str) -> bytes:
     """The body of a generateContent answer. `response_id` is new for every response."""
     choices = generation.choices
-    blocked = len(choices) == 1 and is_blocked(choices[0].finish_reason, had_news=bool(_visible(choices[0])))
+    blocked = len(choices) == 1 and is_blocked(choices[0].finish_reason, had_news=_has_news(choices[0]))
     candidates = [] if blocked else [_candidate(choice, answering) for choice in choices]
     usage = usage_object(generation.usage)
     return orjson.dumps(response_object(candidates, usage, answering.model_version, response_id))
@@ -66,12 +75,19 @@ def candidate_object(
     parts: Sequence[Object],
     *,
     finish: FinishReason | None = None,
+    message: str = "",
     safety_categories: Sequence[str] = (),
 ) -> Object:
-    """One candidate. Ratings belong to its end only; nothing was rated, each named category is listed once."""
+    """One candidate. `message` says what was wrong with a call.
+
+    Ratings belong to its end only; nothing was rated, each named category is listed once.
+    """
     candidate: Object = {"content": {"role": "model", "parts": parts} if parts else {"role": "model"}}
     if finish is not None:
         candidate["finishReason"] = FINISH_REASONS[finish]
+        told = _CALLS_MESSAGE if finish == "tool_calls" else message
+        if told:
+            candidate["finishMessage"] = told
         if safety_categories:
             candidate["safetyRatings"] = [
                 {"category": category, "probability": "NEGLIGIBLE"} for category in safety_categories
@@ -85,6 +101,20 @@ def text_parts(text: str, *, thought: bool = False) -> list[Object]:
     if not text:
         return []
     return [{"text": text, "thought": True}] if thought else [{"text": text}]
+
+
+def call_part(call: FoldedCall, *, signed: bool) -> Object:
+    """The part that holds a complete call; the first one of a candidate is `signed`.
+
+    The arguments stay as the model wrote them, so that no number changes its form. What stands between the values of
+    valid JSON may hold line breaks, which streams can't have.
+    """
+    arguments = call.arguments.translate(_LINE_BREAKS).encode("utf-8", "replace") if call.arguments.strip() else b"{}"
+    part: Object = {"functionCall": {"id": call.id, "name": call.name, "args": orjson.Fragment(arguments)}}
+    if signed:
+        told = call.name.encode("utf-8", "replace") + b"\0" + arguments
+        part["thoughtSignature"] = b64encode(hmac.digest(_SIGNATURE_KEY, told, "sha256")).decode()
+    return part
 
 
 def prompt_details(usage: Usage) -> list[Object]:
@@ -150,10 +180,12 @@ def _entry(text: str, token: TokenLogprob) -> Object:
 
 def _candidate(choice: Choice, answering: Answering) -> Object:
     thoughts = text_parts(choice.reasoning, thought=True) if answering.include_thoughts else []
+    complete = [call for call in choice.calls if call.complete]
     candidate = candidate_object(
         choice.index,
-        thoughts + text_parts(choice.text),
+        thoughts + text_parts(choice.text) + [call_part(call, signed=not place) for place, call in enumerate(complete)],
         finish=choice.finish_reason,
+        message=choice.finish_message,
         safety_categories=answering.safety_categories,
     )
     if answering.logprobs is not None:
@@ -161,5 +193,5 @@ def _candidate(choice: Choice, answering: Answering) -> Object:
     return candidate
 
 
-def _visible(choice: Choice) -> str:
-    return choice.text or choice.reasoning
+def _has_news(choice: Choice) -> bool:
+    return bool(choice.text or choice.reasoning or choice.calls)

@@ -5,6 +5,7 @@ Rules that clients depend on:
 - Nothing but data frames. Every frame is one line of JSON; what some readers take for the end of a line is escaped.
 - The last chunk of a candidate carries its finish reason and, where there is one, its last text. So the newest text is
   held back until it is known whether the end follows. The first text leaves at once, for nobody should wait for it.
+- A call leaves whole, once it is complete, behind all text.
 - The last chunk of all has the final counts.
 """
 
@@ -25,13 +26,18 @@ from localaik.generation.events import (
     Started,
     TextDelta,
     TokenLogprob,
+    ToolCallArgumentsDelta,
+    ToolCallFinished,
+    ToolCallStarted,
     Usage,
     UsageReported,
 )
+from localaik.generation.fold import FoldedCall
 from localaik.protocols.gemini.decode import Answering
 from localaik.protocols.gemini.encode import (
     LogprobWriter,
     Object,
+    call_part,
     candidate_object,
     is_blocked,
     prompt_details,
@@ -44,6 +50,7 @@ from localaik.protocols.gemini.errors import error_object
 __all__ = ["Framing", "StreamEncoder"]
 
 _HEAD: Final = '{"candidates":[{"content":{"role":"model","parts":[{"text":'
+_Rare = Started | ReasoningDelta | ToolCallStarted | ToolCallArgumentsDelta | ToolCallFinished | Finished
 _LINE_ENDS: Final = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\u0085": "\\u0085"}
 
 
@@ -71,8 +78,18 @@ class _Candidate:
     had_news: bool = False
     """The engine generated something, shown or not."""
     sent: bool = False
-    sent_text: bool = False
+    sent_answer: bool = False
+    """Text of the answer or a call has left."""
+    call: ToolCallStarted | None = None
+    """The call that is being written."""
+    arguments: list[str] = field(default_factory=list)
+    """What is known of its arguments."""
+    call_parts: list[Object] = field(default_factory=list)
+    """Complete calls that have not left yet."""
+    calls: int = 0
+    """How many calls are complete."""
     finish: FinishReason | None = None
+    message: str = ""
 
     def __post_init__(self) -> None:
         self.after_text = f'}}]}},"index":{self.index}}}]'
@@ -91,6 +108,8 @@ class StreamEncoder:
         """Complete candidates, whose last chunk waits: the next event tells whether it has the final counts."""
         self._fresh: list[_Candidate] = []
         """Candidates whose first text is held, until all events at hand have been seen."""
+        self._called: list[_Candidate] = []
+        """Candidates with calls that have not left yet, until all events at hand have been seen."""
         self._prompt = Usage(0, 0)
         self._text_tokens = 0
         self._thought_tokens = 0
@@ -114,20 +133,26 @@ class StreamEncoder:
                 if candidate.held and not candidate.sent and candidate.finish is None:
                     self._send_held(candidate)
             self._fresh.clear()
+        if self._called:
+            self._send_calls()
         return self._take()
 
     def fail(self, error: LocalaikError) -> bytes:
-        """The text that was held back, then the error as the last object of the body."""
+        """The text and the calls that were held back, then the error as the last object of the body."""
         for candidate in self._candidates.values():
+            candidate.finish = None
             if candidate.held:
                 self._send_held(candidate)
+            if candidate.call_parts:
+                self._called.append(candidate)
+        self._send_calls()
         self._send(error_object(error))
         self._out.append(self._end)
         return self._take()
 
     def _feed_text(self, event: TextDelta) -> None:
-        if self._finishing:
-            self._send_last(self._counts())
+        if self._finishing or self._called:
+            self._settle()
         candidate = self._candidates.get(event.index) or self._add(event.index)
         if event.text:
             if candidate.held:
@@ -140,15 +165,18 @@ class StreamEncoder:
         if event.logprobs and candidate.writer is not None:
             candidate.logprobs += event.logprobs
 
-    def _feed_rare(self, event: Started | ReasoningDelta | Finished) -> None:
-        """Events that come a few times in a response, or only from models that reason."""
+    def _feed_rare(self, event: _Rare) -> None:
+        """Events that come a few times in a response, or only from models that reason or call."""
         candidate = self._candidates.get(event.index) or self._add(event.index)
         if isinstance(event, Finished):
-            candidate.finish = event.reason
+            candidate.finish, candidate.message = event.reason, event.message
             self._finishing.append(candidate)
             return
         if self._finishing:
             self._send_last(self._counts())
+        if isinstance(event, ToolCallStarted | ToolCallArgumentsDelta | ToolCallFinished):
+            self._feed_call(candidate, event)
+            return
         if isinstance(event, Started):
             self._prompt = Usage(
                 event.prompt_tokens or 0, 0, image_tokens=event.image_tokens, document_tokens=event.document_tokens
@@ -169,6 +197,40 @@ class StreamEncoder:
         candidate.held = text
         candidate.held_is_thought = True
 
+    def _feed_call(
+        self, candidate: _Candidate, event: ToolCallStarted | ToolCallArgumentsDelta | ToolCallFinished
+    ) -> None:
+        if isinstance(event, ToolCallStarted):
+            if candidate.held:
+                self._send_held(candidate)
+            candidate.had_news = True
+            candidate.call, candidate.arguments = event, []
+        elif isinstance(event, ToolCallArgumentsDelta):
+            candidate.arguments.append(event.text)
+            self._text_tokens += 1
+        elif candidate.call is not None:
+            call = FoldedCall(candidate.call.id, candidate.call.name, "".join(candidate.arguments), complete=True)
+            candidate.call = None
+            candidate.call_parts.append(call_part(call, signed=not candidate.calls))
+            candidate.calls += 1
+            self._called.append(candidate)
+
+    def _settle(self) -> None:
+        """Send what waited for the next event, now that it is text."""
+        if self._called:
+            self._send_calls()
+        if self._finishing:
+            self._send_last(self._counts())
+
+    def _send_calls(self) -> None:
+        """A chunk with the calls of each candidate that goes on; those of others leave with its end."""
+        for candidate in self._called:
+            if candidate.call_parts and candidate.finish is None:
+                candidate.sent = candidate.sent_answer = True
+                parts, candidate.call_parts = candidate.call_parts, []
+                self._send_candidates([self._object(candidate, parts)], self._counts())
+        self._called.clear()
+
     def _add(self, index: int) -> _Candidate:
         alternatives = self._answering.logprobs
         candidate = _Candidate(index, None if alternatives is None else LogprobWriter(alternatives))
@@ -186,7 +248,7 @@ class StreamEncoder:
             after = candidate.after_thought
         else:
             self._text_tokens += 1
-            candidate.sent_text = True
+            candidate.sent_answer = True
             after = candidate.after_text
         if candidate.logprobs or not self._text_tokens:
             parts = text_parts(text, thought=candidate.held_is_thought)
@@ -211,8 +273,9 @@ class StreamEncoder:
                 self._text_tokens += 1
         objects: list[Object] = []
         for candidate in self._finishing:
-            parts = text_parts(candidate.held, thought=candidate.held_is_thought)
-            if not parts and candidate.sent_text:
+            parts = text_parts(candidate.held, thought=candidate.held_is_thought) + candidate.call_parts
+            candidate.call_parts = []
+            if not parts and candidate.sent_answer:
                 parts = [{"text": ""}]  # some clients drop a turn that has a chunk without parts
             candidate.held = ""
             objects.append(self._object(candidate, parts))
@@ -232,7 +295,11 @@ class StreamEncoder:
     def _object(self, candidate: _Candidate, parts: list[Object]) -> Object:
         finish = candidate.finish
         result = candidate_object(
-            candidate.index, parts, finish=finish, safety_categories=self._answering.safety_categories
+            candidate.index,
+            parts,
+            finish=finish,
+            message=candidate.message,
+            safety_categories=self._answering.safety_categories,
         )
         if candidate.writer is not None:
             candidate.writer.add_to(result, candidate.logprobs, last=finish is not None)

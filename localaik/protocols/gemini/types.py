@@ -28,7 +28,10 @@ __all__ = [
     "ExecutableCode",
     "FileData",
     "FileSearch",
+    "FunctionCall",
     "FunctionCallingConfig",
+    "FunctionDeclaration",
+    "FunctionResponse",
     "GenerateContentRequest",
     "GenerationConfig",
     "Part",
@@ -91,6 +94,7 @@ MediaResolution = Annotated[
 Modality = Annotated[str, enum_reader(("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO", "VIDEO"))]
 ThinkingLevel = Annotated[str, enum_reader(("THINKING_LEVEL_UNSPECIFIED", "MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"))]
 FunctionCallingMode = Annotated[str, enum_reader(("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"))]
+Behavior = Annotated[str, enum_reader(("UNSPECIFIED", "BLOCKING", "NON_BLOCKING"))]
 ServiceTier = Annotated[
     str,
     enum_reader(
@@ -162,6 +166,32 @@ class ToolUse(Message):
     response: dict[str, object] | None = None
 
 
+class FunctionCall(Message):
+    """A call of one of the caller's functions, in the history."""
+
+    id: str | None = None
+    name: str | None = None
+    args: dict[str, object] | None = None
+
+
+class FunctionResponsePart(Message):
+    """An image or a file of a result; at most one of the fields is set."""
+
+    inline_data: Blob | None = None
+    file_data: FileData | None = None
+
+
+class FunctionResponse(Message):
+    """What such a call gave."""
+
+    id: str | None = None
+    name: str | None = None
+    response: dict[str, object] | None = None
+    parts: Repeated[FunctionResponsePart] | None = None
+    will_continue: object = None
+    scheduling: object = None
+
+
 class AudioTranscription(Message):
     """What was said in an audio part, in the history."""
 
@@ -185,8 +215,8 @@ class Part(Message):
     text: str | None = None
     inline_data: Blob | None = None
     file_data: FileData | None = None
-    function_call: dict[str, object] | None = None
-    function_response: dict[str, object] | None = None
+    function_call: FunctionCall | None = None
+    function_response: FunctionResponse | None = None
     executable_code: ExecutableCode | None = None
     code_execution_result: CodeExecutionResult | None = None
     tool_call: ToolUse | None = None
@@ -299,6 +329,18 @@ class GenerationConfig(Message):
     translation_config: object = None
 
 
+class FunctionDeclaration(Message):
+    """A function that the model may call; its parameters in one of the two dialects of schemas."""
+
+    name: str | None = None
+    description: str | None = None
+    parameters: Schema | None = None
+    parameters_json_schema: object = None
+    response: object = None
+    response_json_schema: object = None
+    behavior: Behavior | None = None
+
+
 class FileSearch(Message):
     """Search in file search stores."""
 
@@ -310,7 +352,7 @@ class FileSearch(Message):
 class Tool(Message):
     """Functions of the caller, or one of the service's own tools."""
 
-    function_declarations: Repeated[object] | None = None
+    function_declarations: Repeated[FunctionDeclaration] | None = None
     google_search: object = None
     google_search_retrieval: object = None
     url_context: object = None

@@ -72,7 +72,7 @@ def decode_completion(request: types.CompletionRequest, *, strict: bool) -> Deco
     if request.logit_bias:
         generation.logit_bias = logit_bias(request.logit_bias, findings)
     if request.model_extra:
-        generation.extra = engine_fields(request.model_extra, findings, constrained=False)
+        generation.extra = engine_fields(request.model_extra, findings)
     return DecodedCompletion(
         [replace(generation, prompt=prompt) for prompt in _prompts(request.prompt)],
         stream_answering(request.stream_options, request.model, logprobs, findings),

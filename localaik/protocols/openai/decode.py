@@ -4,15 +4,24 @@ A field without effect is named in `Decoded.ignored`; a field that this API does
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from localaik.engine.bodies import OWNED_FIELDS
 from localaik.errors import BadRequest
-from localaik.generation.request import AnyJson, GenerationRequest, JsonMatching, OutputFormat, Sampling
+from localaik.generation.request import (
+    AnyJson,
+    GenerationRequest,
+    JsonMatching,
+    OutputFormat,
+    Sampling,
+    ToolCall,
+    ToolResult,
+)
 from localaik.protocols.openai import types
-from localaik.protocols.openai.messages import NO_CALLS, decode_messages
+from localaik.protocols.openai.messages import decode_messages
 from localaik.protocols.openai.reading import Findings, too_long
+from localaik.protocols.openai.tools import decode_tools
 
 __all__ = [
     "Answering",
@@ -33,7 +42,6 @@ _WITHOUT_EFFECT: Final = frozenset(
         "audio",
         "metadata",
         "moderation",
-        "parallel_tool_calls",
         "prediction",
         "prompt_cache_key",
         "prompt_cache_options",
@@ -49,9 +57,6 @@ _WITHOUT_EFFECT: Final = frozenset(
 )
 """Known fields that change nothing here."""
 
-_CALL_FIELDS: Final = ("tools", "functions")
-_CHOICE_FIELDS: Final = ("tool_choice", "function_call")
-
 
 @dataclass(frozen=True, slots=True)
 class Answering:
@@ -64,6 +69,10 @@ class Answering:
     include_usage: bool = False
     obfuscate: bool = False
     """Pad the chunks of a stream, so that their sizes tell little of what is in them."""
+    may_call: bool = False
+    """The answer may be a call of a tool."""
+    legacy_calls: bool = False
+    """The call is written as a `function_call`."""
 
 
 @dataclass(slots=True)
@@ -79,8 +88,13 @@ class Decoded:
     """The caller's name for the schema of the answer."""
 
 
-def decode_chat(request: types.ChatRequest, *, default_model: str, max_messages: int, strict: bool) -> Decoded:
-    """Translate a request; `max_messages` 0 is no limit, `strict` refuses unknown fields. Raises `BadRequest`."""
+def decode_chat(
+    request: types.ChatRequest, *, default_model: str, max_messages: int, max_tools: int, strict: bool
+) -> Decoded:
+    """Translate a request. Raises `BadRequest`.
+
+    `max_messages` and `max_tools` are the most of them, 0 is no limit. `strict` refuses unknown fields.
+    """
     findings = Findings(strict)
     if max_messages and len(request.messages) > max_messages:
         raise too_long("messages", max_messages, len(request.messages))
@@ -88,8 +102,6 @@ def decode_chat(request: types.ChatRequest, *, default_model: str, max_messages:
     if not _WITHOUT_EFFECT.isdisjoint(given):
         names = sorted(_WITHOUT_EFFECT & given)
         findings.ignored += [name for name in names if getattr(request, name) not in (None, False)]
-    if not given.isdisjoint((*_CALL_FIELDS, *_CHOICE_FIELDS)):
-        _check_calls(request, findings)
     if request.modalities and "audio" in request.modalities:
         raise BadRequest(
             "Invalid value: 'audio'. The model behind this server writes text only.",
@@ -98,6 +110,7 @@ def decode_chat(request: types.ChatRequest, *, default_model: str, max_messages:
         )
     model = request.model or default_model
     output = _output(request.response_format, findings)
+    calling = decode_tools(request, findings, max_tools)
     generation = GenerationRequest(
         model,
         decode_messages(request.messages, findings),
@@ -113,13 +126,17 @@ def decode_chat(request: types.ChatRequest, *, default_model: str, max_messages:
         n=request.n or 1,
         logprobs=_logprobs(request),
         output=output,
+        tools=calling.tools,
+        tool_choice=calling.choice,
         reasoning_effort=request.reasoning_effort,
     )
     if request.logit_bias:
         generation.logit_bias = logit_bias(request.logit_bias, findings)
     if request.model_extra:
-        generation.extra = engine_fields(request.model_extra, findings, constrained=output is not None)
+        generation.extra = engine_fields(request.model_extra, findings, constraint=_constraint(generation))
     answering = stream_answering(request.stream_options, model, generation.logprobs, findings)
+    if calling.tools and calling.choice.mode != "none":
+        answering = replace(answering, may_call=True, legacy_calls=calling.legacy)
     schema_format = request.response_format if isinstance(request.response_format, types.JsonSchemaFormat) else None
     return Decoded(
         generation,
@@ -153,8 +170,10 @@ def logit_bias(biases: Mapping[str, float], findings: Findings) -> dict[int, flo
     return result
 
 
-def engine_fields(extra: Mapping[str, object], findings: Findings, *, constrained: bool) -> dict[str, object]:
-    """The fields that are not this API's and travel on. `constrained`: the answer has a form that the request named."""
+def engine_fields(
+    extra: Mapping[str, object], findings: Findings, *, constraint: str | None = None
+) -> dict[str, object]:
+    """The fields that are not this API's and travel on. `constraint` is the field that gives the answer a form."""
     result: dict[str, object] = {}
     for name, value in extra.items():
         if value is None:
@@ -162,9 +181,9 @@ def engine_fields(extra: Mapping[str, object], findings: Findings, *, constraine
         if findings.strict or name in OWNED_FIELDS:
             _refuse_schema(name)
             findings.unknown(name)
-        elif name == "grammar" and constrained:
+        elif name == "grammar" and constraint is not None:
             raise BadRequest(
-                "Mutually exclusive parameters: 'grammar' and 'response_format'.",
+                f"Mutually exclusive parameters: 'grammar' and '{constraint}'.",
                 field="grammar",
                 reason="mutually_exclusive_parameters",
             )
@@ -194,22 +213,14 @@ def _refuse_schema(name: str) -> None:
         )
 
 
-def _check_calls(request: types.ChatRequest, findings: Findings) -> None:
-    """Refuse what asks for function calls; `none` asks for none, whatever is declared."""
-    for declared, choice in zip(_CALL_FIELDS, _CHOICE_FIELDS, strict=True):
-        chosen = getattr(request, choice)
-        if getattr(request, declared):
-            if chosen != "none":
-                raise BadRequest(
-                    f"'{declared}' is not supported. {NO_CALLS}", field=declared, reason="unsupported_parameter"
-                )
-            findings.ignore(declared)
-        elif chosen not in (None, "none", "auto"):
-            raise BadRequest(
-                f"'{choice}' is only allowed when '{declared}' are specified. {NO_CALLS}",
-                field=choice,
-                reason="unsupported_parameter",
-            )
+def _constraint(generation: GenerationRequest) -> str | None:
+    """The field that gives the answer a form; after calls the form is text without one."""
+    if generation.output is not None:
+        return "response_format"
+    if generation.tools:
+        return "tools"
+    parts = (part for message in generation.messages for part in message.parts)
+    return "tool_calls" if any(isinstance(part, ToolCall | ToolResult) for part in parts) else None
 
 
 def _logprobs(request: types.ChatRequest) -> int | None:

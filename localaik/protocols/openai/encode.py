@@ -9,8 +9,9 @@ from typing import Final
 
 import orjson
 
+from localaik.errors import EngineAnswerInvalid
 from localaik.generation.events import FinishReason, TokenLogprob, Usage
-from localaik.generation.fold import Choice, Generation
+from localaik.generation.fold import Choice, FoldedCall, Generation
 from localaik.models.registry import ModelEntry
 from localaik.protocols.openai.decode import Answering
 
@@ -20,6 +21,7 @@ __all__ = [
     "Identity",
     "Object",
     "encode_chat",
+    "finish_reason",
     "json_line",
     "logprob_number",
     "logprobs_object",
@@ -35,6 +37,7 @@ FINISH_REASONS: Final[Mapping[FinishReason, str]] = {
     "stop": "stop",
     "length": "length",
     "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
     "other": "stop",
 }
 _LEAST_LOGPROB: Final = -9999.0  # what the API tells for tokens that are all but impossible
@@ -53,19 +56,31 @@ class Identity:
 
 
 def encode_chat(generation: Generation, answering: Answering, identity: Identity) -> bytes:
-    """A `chat.completion`."""
+    """A `chat.completion`. Raises `EngineAnswerInvalid` where a call was due and none came."""
     return orjson.dumps(
         {
             "id": identity.id,
             "object": "chat.completion",
             "created": identity.created,
             "model": answering.model,
-            "choices": [_choice(choice, answering.logprobs) for choice in generation.choices],
+            "choices": [_choice(choice, answering) for choice in generation.choices],
             "usage": usage_object(generation.usage),
             "service_tier": SERVICE_TIER,
             "system_fingerprint": f"fp_{identity.fingerprint}",
         }
     )
+
+
+def finish_reason(reason: FinishReason, message: str, answering: Answering) -> str:
+    """Why a choice ended, in the API's words; it has none for a call that was due and did not come.
+
+    Raises `EngineAnswerInvalid` with `message` for that.
+    """
+    if reason == "malformed_call":
+        raise EngineAnswerInvalid(message or "The model made no valid call.", reason="tool_call_invalid")
+    if reason == "tool_calls" and answering.legacy_calls:
+        return "function_call"
+    return FINISH_REASONS[reason]
 
 
 def usage_object(usage: Usage) -> Object:
@@ -115,16 +130,29 @@ def json_line(payload: object) -> bytes:
     return data
 
 
-def _choice(choice: Choice, alternatives: int | None) -> Object:
-    message: Object = {"role": "assistant", "content": choice.text, "refusal": None, "annotations": []}
+def _choice(choice: Choice, answering: Answering) -> Object:
+    content = choice.text or (None if choice.calls else "")
+    message: Object = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    if choice.calls and answering.legacy_calls:
+        call = choice.calls[0]  # one at most: no more were asked for
+        message["function_call"] = {"name": call.name, "arguments": call.arguments}
+    elif choice.calls:
+        message["tool_calls"] = [_call(call) for call in choice.calls]
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
+    alternatives = answering.logprobs
     return {
         "index": choice.index,
         "message": message,
         "logprobs": None if alternatives is None else logprobs_object(choice.logprobs, alternatives),
-        "finish_reason": FINISH_REASONS[choice.finish_reason],
+        "finish_reason": finish_reason(choice.finish_reason, choice.finish_message, answering),
     }
+
+
+def _call(call: FoldedCall) -> Object:
+    if call.custom:
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _token(token: TokenLogprob, alternatives: int) -> Object:

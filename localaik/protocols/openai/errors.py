@@ -78,6 +78,7 @@ _OWN_CODES: Final = frozenset(
         "forbidden",
         "integer_above_max_value",
         "integer_below_min_value",
+        "invalid_function_parameters",
         "invalid_json_schema",
         "invalid_type",
         "invalid_value",

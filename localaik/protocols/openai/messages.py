@@ -5,13 +5,18 @@ from typing import Final
 
 from localaik.content import Attachment, Part, Text
 from localaik.errors import BadRequest
-from localaik.generation.request import Message
+from localaik.generation.request import Message, ToolCall, ToolResult
 from localaik.protocols.openai import types
 from localaik.protocols.openai.reading import Findings
 
-__all__ = ["NO_CALLS", "decode_messages"]
+__all__ = ["decode_messages"]
 
-NO_CALLS: Final = "Function calling is not supported yet."
+_MAX_SHOWN_CHARS: Final = 100
+_NO_CALL: Final = "Invalid parameter: messages with role '{}' must be a response to a preceeding message with '{}'."
+_NO_RESULT: Final = (
+    "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The"
+    " following tool_call_ids did not have response messages: "
+)
 
 _TEXT_ENDINGS: Final = frozenset(
     {"c", "css", "csv", "html", "js", "json", "md", "py", "ts", "txt", "xml", "yaml", "yml"}
@@ -20,29 +25,101 @@ _TEXT_ENDINGS: Final = frozenset(
 _Parts = Sequence[types.TextPart | types.RefusalPart | types.ImagePart | types.FilePart | types.InputAudioPart]
 
 
-def decode_messages(
-    messages: Sequence[types.SystemMessage | types.UserMessage | types.AssistantMessage | types.ToolMessage],
-    findings: Findings,
-) -> list[Message]:
-    """The turns. Raises `BadRequest` naming the field that is not allowed or not supported."""
-    return [_decode(message, f"messages[{index}]", findings) for index, message in enumerate(messages)]
+def decode_messages(messages: Sequence[types.Message], findings: Findings) -> list[Message]:
+    """The turns; results of calls that stand side by side are one turn of the user.
+
+    Raises `BadRequest` naming the field that is not allowed or not supported.
+    """
+    decoded: list[Message] = []
+    calls = _Calls()
+    results: list[ToolResult] | None = None
+    for index, message in enumerate(messages):
+        path = f"messages[{index}]"
+        if isinstance(message, types.ToolMessage | types.FunctionMessage):
+            if results is None:
+                results = []
+                decoded.append(Message("user", results))
+            results.append(_result(message, path, calls, findings))
+            continue
+        results = None
+        calls.check_answered()
+        decoded.append(_decode(message, path, calls, findings))
+    calls.check_answered()
+    return decoded
+
+
+class _Calls:
+    """The calls of a conversation, and those that still have no result."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._functions: dict[str, str] = {}
+        """Name of a function -> the id of its last `function_call`, which has none of its own."""
+        self._numbered = 0
+        self._open: list[str] = []
+        self._path = ""
+
+    def made(self, calls: Sequence[ToolCall], path: str) -> None:
+        """The assistant made calls, in its message at `path`."""
+        self._open = [call.id for call in calls]
+        self._path = path
+        for call in calls:
+            self._names[call.id] = call.name
+
+    def made_function(self, name: str) -> str:
+        """The assistant made a `function_call`, which needs no result. Gives it an id."""
+        self._numbered += 1
+        call_id = self._functions[name] = f"function_call_{self._numbered}"
+        return call_id
+
+    def answered(self, call_id: str, path: str) -> str:
+        """The name of the tool whose result the message at `path` has."""
+        name = self._names.get(call_id)
+        if name is None:
+            raise BadRequest(_NO_CALL.format("tool", "tool_calls"), field=f"{path}.tool_call_id")
+        if call_id in self._open:
+            self._open.remove(call_id)
+        return name
+
+    def answered_function(self, name: str, path: str) -> str:
+        """The id of the call whose result the message at `path` has."""
+        if name not in self._functions:
+            raise BadRequest(_NO_CALL.format("function", "function_call"), field=f"{path}.name")
+        return self._functions[name]
+
+    def check_answered(self) -> None:
+        """Refuse to go on while calls have no result."""
+        if self._open:
+            ids = ", ".join(call_id[:_MAX_SHOWN_CHARS] for call_id in self._open)
+            raise BadRequest(_NO_RESULT + ids, field=f"{self._path}.tool_calls")
+
+
+def _result(
+    message: types.ToolMessage | types.FunctionMessage, path: str, calls: _Calls, findings: Findings
+) -> ToolResult:
+    if message.model_extra:
+        findings.unknown_in(message, path)
+    if isinstance(message, types.FunctionMessage):
+        return ToolResult(calls.answered_function(message.name, path), message.name, message.content or "")
+    name = calls.answered(message.tool_call_id, path)
+    content = message.content
+    if isinstance(content, str):
+        return ToolResult(message.tool_call_id, name, content)
+    parts = _decode_parts(content, path, findings)
+    text = "\n".join(part.text for part in content if isinstance(part, types.TextPart))
+    return ToolResult(message.tool_call_id, name, text, [part for part in parts if not isinstance(part, Text)])
 
 
 def _decode(
-    message: types.SystemMessage | types.UserMessage | types.AssistantMessage | types.ToolMessage,
+    message: types.SystemMessage | types.UserMessage | types.AssistantMessage,
     path: str,
+    calls: _Calls,
     findings: Findings,
 ) -> Message:
-    if isinstance(message, types.ToolMessage):
-        raise BadRequest(
-            f"Messages with role '{message.role}' are not supported: '{path}.role'. {NO_CALLS}",
-            field=f"{path}.role",
-            reason="unsupported_parameter",
-        )
     if message.model_extra:
         findings.unknown_in(message, path)
     if isinstance(message, types.AssistantMessage):
-        return Message("assistant", _assistant_parts(message, path, findings))
+        return _decode_assistant(message, path, calls, findings)
     role = "user" if isinstance(message, types.UserMessage) else "system"
     content = message.content
     if content is None:
@@ -53,21 +130,49 @@ def _decode(
     return Message("user" if role == "user" else "system", parts)
 
 
-def _assistant_parts(message: types.AssistantMessage, path: str, findings: Findings) -> list[Part]:
-    for name, value in (("tool_calls", message.tool_calls), ("function_call", message.function_call)):
-        if value:
-            field = f"{path}.{name}"
-            raise BadRequest(f"'{field}' is not supported. {NO_CALLS}", field=field, reason="unsupported_parameter")
+def _decode_assistant(message: types.AssistantMessage, path: str, calls: _Calls, findings: Findings) -> Message:
+    """What the assistant said, and then what it called."""
+    made: list[ToolCall] = []
+    if message.tool_calls:
+        made = [_call(call, f"{path}.tool_calls[{index}]", findings) for index, call in enumerate(message.tool_calls)]
+        calls.made(made, path)
+        if message.function_call is not None:
+            findings.ignore(f"{path}.function_call")
+    elif message.function_call is not None:
+        function = message.function_call
+        if function.model_extra:
+            findings.unknown_in(function, f"{path}.function_call")
+        made = [ToolCall(calls.made_function(function.name), function.name, _arguments(function.arguments))]
+    return Message("assistant", [*_assistant_parts(message, path, findings, with_calls=bool(made)), *made])
+
+
+def _call(call: types.EarlierCall | types.EarlierCustomCall, path: str, findings: Findings) -> ToolCall:
+    called = call.function if isinstance(call, types.EarlierCall) else call.custom
+    if call.model_extra:
+        findings.unknown_in(call, path)
+    if called.model_extra:
+        findings.unknown_in(called, f"{path}.{call.type}")
+    if isinstance(called, types.EarlierFunction):
+        return ToolCall(call.id, called.name, _arguments(called.arguments))
+    return ToolCall(call.id, called.name, called.input, custom=True)
+
+
+def _arguments(text: str) -> str:
+    """Many clients write nothing where there are no arguments. What is no JSON stays: the model sees it as a string."""
+    return text if text.strip() else "{}"
+
+
+def _assistant_parts(message: types.AssistantMessage, path: str, findings: Findings, *, with_calls: bool) -> list[Part]:
     if message.audio is not None:
         findings.ignore(f"{path}.audio")
     content = message.content
     if isinstance(content, str):
-        return [Text(content)]
+        return [Text(content)] if content or not with_calls else []
     if content is not None:
         return _decode_parts(content, path, findings)
     if message.refusal is not None:
         return [Text(message.refusal)]
-    if message.audio is not None:
+    if message.audio is not None or with_calls:
         return []
     raise _null_content(path)
 

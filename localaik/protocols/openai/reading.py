@@ -33,6 +33,8 @@ _UNIONS: Final = {
     "prompt": "a string, an array of strings, an array of integers, or an array of integer arrays",
 }
 """Fields that take more than one type, and which."""
+_VARIED: Final = frozenset({"response_format", "format", "tool_choice"})
+"""Fields whose object is one of several kinds."""
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
 W = TypeVar("W", bound=Wire)
@@ -153,7 +155,7 @@ def _locate(detail: ErrorDetails, body: Mapping[str, object]) -> _Place:
 
 def _is_tag(step: str, before: int | str, value: Mapping[str, object]) -> bool:
     """True for the label of a variant (`user`, `image_url`): it stands behind an index, and the value has it too."""
-    may_have_variants = isinstance(before, int) or before == "response_format"
+    may_have_variants = isinstance(before, int) or before in _VARIED
     return may_have_variants and step in {value.get("role"), value.get("type")}
 
 

@@ -25,6 +25,7 @@ from localaik.protocols.openai.reading import read
 from localaik.protocols.openai.respond import PING, SSE_HEADERS, SSE_TYPE, headers, render_error
 from localaik.protocols.openai.several import generate_nothing, generate_several
 from localaik.protocols.openai.stream import ChatStream
+from localaik.protocols.openai.tools import about_schema
 from localaik.protocols.openai.types import ChatRequest, CompletionRequest
 from localaik.protocols.openai.unserved import unserved_routes
 
@@ -32,7 +33,6 @@ __all__ = ["PROTOCOL"]
 
 _PREFIXES: Final = ("/v1", "/openai/v1", "")
 _ID_BYTES: Final = 16
-_SCHEMA_FAULTS: Final = frozenset({"invalid_schema", "unsupported_schema_keyword"})
 
 
 async def create_chat_completion(call: Call, services: Services) -> web.StreamResponse:
@@ -42,6 +42,7 @@ async def create_chat_completion(call: Call, services: Services) -> web.StreamRe
         read(ChatRequest, await read_json(call, settings)),
         default_model=services.registry.listed()[0].id,
         max_messages=settings.max_messages,
+        max_tools=settings.max_tools,
         strict=settings.strict_wire,
     )
     call.ignored += decoded.ignored
@@ -49,10 +50,7 @@ async def create_chat_completion(call: Call, services: Services) -> web.StreamRe
     try:
         return await _answer_chat(call, services, decoded)
     except BadRequest as error:
-        if error.reason not in _SCHEMA_FAULTS or decoded.format_name is None:
-            raise
-        message = f"Invalid schema for response_format '{decoded.format_name}': {error.message}"
-        raise BadRequest(message, field=error.field, reason=error.reason) from None
+        raise about_schema(error, decoded.generation.tools, decoded.format_name) from None
 
 
 async def create_completion(call: Call, services: Services) -> web.StreamResponse:

@@ -3,6 +3,9 @@
 One frame for each delta, which holds one choice and one kind of delta. Of each choice: the role, its deltas, its finish
 reason; then, if asked for, the usage; then `[DONE]`. A fault is one frame with `error` and no `[DONE]` after it, so
 that a cut answer never looks whole. Frames of text are put together from bytes that are prepared once for each choice.
+
+The role comes with the beginning of the content: `""` for text, null where a call may be all that comes. So it leaves
+at once where nothing can be called, and else with what comes first.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,15 +18,19 @@ from localaik.generation.events import (
     Finished,
     GenerationEvent,
     ReasoningDelta,
+    Started,
     TextDelta,
+    ToolCallArgumentsDelta,
+    ToolCallFinished,
+    ToolCallStarted,
     UsageReported,
 )
 from localaik.protocols.openai.decode import Answering
 from localaik.protocols.openai.encode import (
-    FINISH_REASONS,
     SERVICE_TIER,
     Identity,
     Object,
+    finish_reason,
     json_line,
     logprobs_object,
     usage_object,
@@ -35,6 +42,10 @@ __all__ = ["DONE", "ChatStream", "ChunkFrames"]
 DONE: Final = b"data: [DONE]\n\n"
 _OBFUSCATION: Final = "abcdefghijklmnop"
 _ROLE: Final[Object] = {"role": "assistant", "content": "", "refusal": None}
+_ROLE_WITHOUT_TEXT: Final[Object] = {"role": "assistant", "content": None, "refusal": None}
+_OfChoice = (
+    Started | TextDelta | ReasoningDelta | ToolCallStarted | ToolCallArgumentsDelta | ToolCallFinished | Finished
+)
 _NO_MORE: Final = b'},"logprobs":null,"finish_reason":null}'
 
 
@@ -78,7 +89,11 @@ class ChatStream:
         self._identity = identity
         self._frames: ChunkFrames | None = None
         self._text_heads: dict[int, bytes] = {}
-        """A frame of text of each choice that has begun, up to the text."""
+        """A frame of text of each choice whose content has begun, up to the text."""
+        self._without_text: set[int] = set()
+        """Choices whose role was told with a content of null."""
+        self._custom: dict[int, bool] = {}
+        """Of each choice with a call, whether the last one is of a custom tool."""
         self._text_tail = b""
 
     def feed(self, events: Sequence[GenerationEvent]) -> bytes:
@@ -111,20 +126,83 @@ class ChatStream:
             return
         index = event.index
         if index not in self._text_heads:
-            self._text_heads[index] = frames.before + b'{"index":%d,"delta":{"content":' % index
-            out.append(frames.choice(_choice(index, _ROLE)))
+            self._open(event, frames, out)
         if isinstance(event, TextDelta):
-            alternatives = self._answering.logprobs
-            logprobs = None
-            if alternatives is not None and event.logprobs is not None:
-                logprobs = logprobs_object(event.logprobs, alternatives)
+            logprobs = self._logprobs(event)
             if event.text or logprobs is not None:
-                out.append(frames.choice(_choice(index, {"content": event.text}, logprobs), len(event.text)))
-        elif isinstance(event, ReasoningDelta):
-            if event.text:
-                out.append(frames.choice(_choice(index, {"reasoning_content": event.text}), len(event.text)))
+                delta: Object = {"content": event.text} if index in self._text_heads else {}
+                out.append(frames.choice(_choice(index, delta, logprobs), len(event.text)))
         elif isinstance(event, Finished):
-            out.append(frames.choice(_choice(index, {}, finish=FINISH_REASONS[event.reason])))
+            reason = finish_reason(event.reason, event.message, self._answering)
+            out.append(frames.choice(_choice(index, {}, finish=reason)))
+        elif isinstance(event, ToolCallStarted):
+            self._custom[index] = event.custom
+            out.append(frames.choice(_choice(index, self._call_start(event))))
+        elif isinstance(event, ReasoningDelta | ToolCallArgumentsDelta) and event.text:
+            out.append(frames.choice(_choice(index, self._more(event)), len(event.text)))
+
+    def _open(self, event: _OfChoice, frames: ChunkFrames, out: list[bytes]) -> None:
+        """Tell the role, and begin the content, as soon as it is known whether there is any."""
+        index = event.index
+        has_content = not self._answering.may_call or self._begins_content(event)
+        if not has_content and not self._tells(event):
+            return
+        for lower in range(index):  # clients keep choices in a list, in the order in which they come
+            self._tell_role(lower, frames, out, has_content=not self._answering.may_call)
+        is_new = self._tell_role(index, frames, out, has_content=has_content)
+        if has_content and not is_new and isinstance(event, Finished):
+            out.append(frames.choice(_choice(index, {"content": ""})))
+
+    def _tell_role(self, index: int, frames: ChunkFrames, out: list[bytes], *, has_content: bool) -> bool:
+        """False where it was told before; the content may begin later."""
+        is_told = index in self._text_heads or index in self._without_text
+        if has_content and index not in self._text_heads:
+            self._text_heads[index] = frames.before + b'{"index":%d,"delta":{"content":' % index
+        if is_told:
+            return False
+        if not has_content:
+            self._without_text.add(index)
+        out.append(frames.choice(_choice(index, _ROLE if has_content else _ROLE_WITHOUT_TEXT)))
+        return True
+
+    def _begins_content(self, event: _OfChoice) -> bool:
+        """Text does, and so does the end of an answer that has neither text nor a call."""
+        if isinstance(event, Finished):
+            return event.index not in self._custom
+        return isinstance(event, TextDelta) and bool(event.text)
+
+    def _tells(self, event: _OfChoice) -> bool:
+        """The event has a frame of its own."""
+        if isinstance(event, TextDelta):
+            return bool(event.text) or self._logprobs(event) is not None
+        return not isinstance(event, Started)
+
+    def _logprobs(self, event: TextDelta) -> Object | None:
+        alternatives = self._answering.logprobs
+        if alternatives is None or event.logprobs is None:
+            return None
+        return logprobs_object(event.logprobs, alternatives)
+
+    def _call_start(self, event: ToolCallStarted) -> Object:
+        function = {"name": event.name, "arguments": ""}
+        if self._answering.legacy_calls:
+            return {"function_call": function}
+        call: Object = {"index": event.call, "id": event.id}
+        if event.custom:
+            call |= {"type": "custom", "custom": {"name": event.name, "input": ""}}
+        else:
+            call |= {"type": "function", "function": function}
+        return {"tool_calls": [call]}
+
+    def _more(self, event: ReasoningDelta | ToolCallArgumentsDelta) -> Object:
+        """Id, type and name of a call are told once: clients join what comes twice."""
+        if isinstance(event, ReasoningDelta):
+            return {"reasoning_content": event.text}
+        if self._answering.legacy_calls:
+            return {"function_call": {"arguments": event.text}}
+        if self._custom[event.index]:
+            return {"tool_calls": [{"index": event.call, "custom": {"input": event.text}}]}
+        return {"tool_calls": [{"index": event.call, "function": {"arguments": event.text}}]}
 
     def _begin(self) -> ChunkFrames:
         frames = ChunkFrames("chat.completion.chunk", self._answering, self._identity(), service_tier=SERVICE_TIER)

@@ -10,19 +10,35 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "AllowedToolsChoice",
     "AssistantMessage",
     "ChatRequest",
     "CompletionRequest",
+    "CustomChoice",
+    "CustomTool",
+    "EarlierCall",
+    "EarlierCustomCall",
+    "EarlierFunction",
     "FilePart",
+    "FunctionCallObject",
+    "FunctionCallWord",
+    "FunctionChoice",
+    "FunctionMessage",
+    "FunctionTool",
+    "GrammarFormat",
     "ImagePart",
     "InputAudioPart",
     "JsonObjectFormat",
     "JsonSchemaFormat",
+    "LegacyFunction",
+    "Message",
     "RefusalPart",
     "StreamOptions",
     "SystemMessage",
     "TextFormat",
     "TextPart",
+    "ToolChoiceObject",
+    "ToolChoiceWord",
     "ToolMessage",
     "UserMessage",
     "Wire",
@@ -45,6 +61,7 @@ Bias = Annotated[float, Field(ge=-100, le=100)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
+Name = Annotated[str, Field(pattern="^[a-zA-Z0-9_-]{1,64}$")]
 Stops = Annotated[list[str], Field(max_length=MAX_STOPS, fail_fast=True)]
 TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=_MAX_TOKEN_ID)]], Field(fail_fast=True)]
 
@@ -102,9 +119,11 @@ class InputAudioPart(Wire):
 SystemPart = TextPart
 UserPart = Annotated[TextPart | ImagePart | FilePart | InputAudioPart, Field(discriminator="type")]
 AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
+ToolPart = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
 SystemParts = Annotated[list[SystemPart], Field(min_length=1, fail_fast=True)]
 UserParts = Annotated[list[UserPart], Field(min_length=1, fail_fast=True)]
 AssistantParts = Annotated[list[AssistantPart], Field(fail_fast=True)]
+ToolParts = Annotated[list[ToolPart], Field(min_length=1, fail_fast=True)]
 
 
 class SystemMessage(Wire):
@@ -123,6 +142,36 @@ class UserMessage(Wire):
     name: str | None = None
 
 
+class EarlierFunction(Wire):
+    """Which function was called, and with what. The arguments are what a model wrote: any text."""
+
+    name: str
+    arguments: str
+
+
+class EarlierCall(Wire):
+    """A call of a function in an earlier answer."""
+
+    type: Literal["function"]
+    id: str
+    function: EarlierFunction
+
+
+class EarlierInput(Wire):
+    """Which custom tool was called, and with what."""
+
+    name: str
+    input: str
+
+
+class EarlierCustomCall(Wire):
+    """A call of a custom tool in an earlier answer."""
+
+    type: Literal["custom"]
+    id: str
+    custom: EarlierInput
+
+
 class AssistantMessage(Wire):
     """An earlier answer."""
 
@@ -131,20 +180,152 @@ class AssistantMessage(Wire):
     refusal: str | None = None
     name: str | None = None
     audio: object = None
-    tool_calls: list[object] | None = None
-    function_call: object = None
+    tool_calls: (
+        Annotated[list[Annotated[EarlierCall | EarlierCustomCall, Field(discriminator="type")]], Field(fail_fast=True)]
+        | None
+    ) = None
+    function_call: EarlierFunction | None = None
     # Parts of our own answers, which clients send back as they got them:
     annotations: object = None
     reasoning_content: object = None
 
 
 class ToolMessage(Wire):
-    """The result of a call; its content is not looked at."""
+    """The result of a call."""
 
-    role: Literal["tool", "function"]
+    role: Literal["tool"]
+    tool_call_id: str
+    content: str | ToolParts
 
 
-Message = Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+class FunctionMessage(Wire):
+    """The result of a call of the time before tools had ids."""
+
+    role: Literal["function"]
+    name: str
+    content: str | None
+
+
+Message = Annotated[
+    SystemMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage, Field(discriminator="role")
+]
+
+
+class LegacyFunction(Wire):
+    """A function that the model may call."""
+
+    name: Name
+    description: str | None = None
+    parameters: dict[str, object] | None = None
+
+
+class Function(LegacyFunction):
+    """A function that the model may call."""
+
+    strict: bool | None = None
+
+
+class FunctionTool(Wire):
+    """`{"type": "function"}`."""
+
+    type: Literal["function"]
+    function: Function
+
+
+class Grammar(Wire):
+    """What the input of a custom tool must look like."""
+
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class FreeFormat(Wire):
+    """Input without a form."""
+
+    type: Literal["text"]
+
+
+class GrammarFormat(Wire):
+    """Input that follows a grammar."""
+
+    type: Literal["grammar"]
+    grammar: Grammar
+
+
+class Custom(Wire):
+    """A tool that the model may call with free text."""
+
+    name: Name
+    description: str | None = None
+    format: Annotated[FreeFormat | GrammarFormat, Field(discriminator="type")] | None = None
+
+
+class CustomTool(Wire):
+    """`{"type": "custom"}`."""
+
+    type: Literal["custom"]
+    custom: Custom
+
+
+class Named(Wire):
+    """A tool, by its name."""
+
+    name: str
+
+
+class FunctionChoice(Wire):
+    """A function, by its name."""
+
+    type: Literal["function"]
+    function: Named
+
+
+class CustomChoice(Wire):
+    """A custom tool, by its name."""
+
+    type: Literal["custom"]
+    custom: Named
+
+
+class AllowedTools(Wire):
+    """The tools that may be called, and whether one must be."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[
+        list[Annotated[FunctionChoice | CustomChoice, Field(discriminator="type")]],
+        Field(min_length=1, fail_fast=True),
+    ]
+
+
+class AllowedToolsChoice(Wire):
+    """`{"type": "allowed_tools"}`."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+class ToolChoiceWord(Wire):
+    """`tool_choice` as a word; a request of its own, because its fault would be one of many in a union."""
+
+    tool_choice: Literal["none", "auto", "required"]
+
+
+class ToolChoiceObject(Wire):
+    """`tool_choice` as an object."""
+
+    tool_choice: Annotated[FunctionChoice | CustomChoice | AllowedToolsChoice, Field(discriminator="type")]
+
+
+class FunctionCallWord(Wire):
+    """`function_call` as a word."""
+
+    function_call: Literal["none", "auto"]
+
+
+class FunctionCallObject(Wire):
+    """`function_call` as an object."""
+
+    function_call: Named
 
 
 class StreamOptions(Wire):
@@ -169,7 +350,7 @@ class JsonObjectFormat(Wire):
 class NamedSchema(Wire):
     """A JSON Schema with the caller's name for it."""
 
-    name: Annotated[str, Field(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    name: Name
     description: str | None = None
     json_schema: Annotated[dict[str, object] | None, Field(alias="schema")] = None
     strict: bool | None = None
@@ -208,10 +389,12 @@ class ChatRequest(Wire):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
-    tools: list[object] | None = None
+    tools: (
+        Annotated[list[Annotated[FunctionTool | CustomTool, Field(discriminator="type")]], Field(fail_fast=True)] | None
+    ) = None
     tool_choice: object = None
     parallel_tool_calls: bool | None = None
-    functions: list[object] | None = None
+    functions: Annotated[list[LegacyFunction], Field(fail_fast=True)] | None = None
     function_call: object = None
     store: bool | None = None
     metadata: Metadata | None = None
