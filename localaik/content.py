@@ -4,10 +4,11 @@
 the engine sees `Text` and `Image` only.
 """
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Attachment", "AttachmentLoader", "Image", "Part", "Text"]
+__all__ = ["Attachment", "AttachmentLoader", "Image", "Part", "StoredBytes", "StoredFiles", "Text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file as the caller sent it: not decoded, not fetched, not checked. Exactly one of `base64` and `uri` is set."""
+    """A file as the caller sent it: not decoded, not fetched, not checked.
+
+    Exactly one of `base64`, `uri` and `stored` is set.
+    """
 
     field: str
     """Path of the field in the wire names, for errors: `contents[0].parts[1].inlineData`."""
@@ -39,6 +43,8 @@ class Attachment:
     """The bytes in any variant of base64 (standard or URL-safe, padded or not, with line breaks)."""
     uri: str | None = None
     """A `data:`, `http:` or `https:` URL, or what else the caller put there."""
+    stored: str | None = None
+    """The id of a file that was uploaded before."""
     mime: str | None = None
     """The claimed media type, parameters included, or None."""
     name: str | None = None
@@ -61,4 +67,30 @@ class AttachmentLoader(Protocol):
         All attachments of one request go in one call, because the limits hold per request as well as per item.
         Raises `InvalidMedia` (naming the attachment's field), `MissingTool`, `TimedOut`.
         """
+        ...
+
+
+class StoredBytes(Protocol):
+    """A stored file that is open for reading."""
+
+    @property
+    def mime(self) -> str:
+        """The media type it was stored with."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    async def read(self, most: int | None = None) -> bytes:
+        """The bytes from the beginning, `most` at most."""
+        ...
+
+
+class StoredFiles(Protocol):
+    """Where attachments find stored files; `state` implements it."""
+
+    def open(self, file_id: str) -> AbstractAsyncContextManager[StoredBytes]:
+        """A stored file. Entering raises `NotFound` where there is none with that id."""
         ...

@@ -4,6 +4,7 @@ Each protocol turns these into its own body and status (`protocols/*/errors.py`)
 
     LocalaikError
     ├── BadRequest                 the caller's mistake (400)
+    │   ├── FailedPrecondition     right in form, but not in the present state of things
     │   ├── InvalidMedia           an image, PDF, text file or URL that can't be used
     │   └── ContextOverflow        the prompt is longer than the model's context
     ├── RequestTooLarge            the body passes the size limit (413)
@@ -11,6 +12,7 @@ Each protocol turns these into its own body and status (`protocols/*/errors.py`)
     ├── Forbidden                  the caller may not do this (403)
     ├── NotFound                   no such route or object (404)
     │   └── UnknownModel           no such model
+    ├── AlreadyExists              the name belongs to another object (409)
     ├── MethodNotAllowed           known path, wrong method (405)
     ├── NotServed                  a route that exists elsewhere and not here, on purpose (501)
     ├── InternalFault              our own fault (500)
@@ -26,12 +28,14 @@ Each protocol turns these into its own body and status (`protocols/*/errors.py`)
 from dataclasses import dataclass
 
 __all__ = [
+    "AlreadyExists",
     "BadRequest",
     "ContextOverflow",
     "EngineAnswerInvalid",
     "EngineFault",
     "EngineRefused",
     "EngineUnreachable",
+    "FailedPrecondition",
     "FieldFault",
     "Forbidden",
     "InternalFault",
@@ -90,6 +94,10 @@ class BadRequest(LocalaikError):
         return self.faults[0].field if self.faults else None
 
 
+class FailedPrecondition(BadRequest):
+    """The request is right in form, but not in the present state of things."""
+
+
 class InvalidMedia(BadRequest):
     """A file, image, document or URL in the request can't be used."""
 
@@ -132,6 +140,10 @@ class UnknownModel(NotFound):
     def __init__(self, model: str) -> None:
         super().__init__(f"The model `{model}` does not exist.", reason="model_not_found")
         self.model = model
+
+
+class AlreadyExists(LocalaikError):
+    """The name that the caller wants belongs to another object."""
 
 
 class MethodNotAllowed(LocalaikError):

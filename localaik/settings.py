@@ -6,6 +6,8 @@ Times are in seconds, sizes in bytes. For limits, 0 switches the limit off unles
 """
 
 import ipaddress
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +111,28 @@ class Settings(BaseModel):
     upstream_max_response_bytes: Count = Field(67_108_864, description="Longest answer of the engine")
     health_timeout_seconds: Seconds = Field(2, description="Time limit of a health probe")
 
+    embeddings: Literal["lazy", "start", "off"] = Field(
+        "lazy", description="When the engine for embeddings starts: with its first request, with the server, or never"
+    )
+    embedding_model: str = Field(
+        "tiny",
+        min_length=1,
+        description="`tiny` (embedded) or the path of a GGUF file; with an upstream, the model name to send to it",
+    )
+    embedding_upstream: str = Field(
+        "", repr=False, description="URL of an OpenAI-compatible server to ask for embeddings; default: the upstream"
+    )
+    embedding_upstream_auth_header: str = Field(
+        "", repr=False, description="Header line for the server of `embedding_upstream`, `Name: value`"
+    )
+    embedding_prefixes: Literal["auto", "embeddinggemma", "none"] = Field(
+        "auto", description="Words put before a text to tell the task; `auto`: EmbeddingGemma's for models of that name"
+    )
+    embedding_ctx_size: int = Field(2048, ge=64, description="Longest text to embed, in tokens")
+    embedding_truncate: bool = Field(True, description="Cut longer texts instead of refusing them")
+    embedding_idle_seconds: Seconds = Field(600, description="Idle time after which the engine for embeddings ends")
+    embedding_cache_bytes: Count = Field(16_777_216, description="Memory for embeddings; 0 keeps none")
+
     max_body_bytes: Count = Field(67_108_864, description="Longest request body, after decompression")
     max_json_depth: Count = Field(100, description="Deepest nesting of a request body")
     max_messages: Count = Field(4096, description="Most turns of a conversation")
@@ -148,6 +172,23 @@ class Settings(BaseModel):
     access_log: bool = Field(True, description="One line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
+    state: Literal["disk", "memory"] = Field(
+        "disk", description="Where uploaded files are kept: `memory` forgets them when the server stops"
+    )
+    data_dir: str = Field(
+        "", description="Folder of what is kept on disk; default: `localaik` in the user's data folder"
+    )
+    database_url: str = Field(
+        "",
+        repr=False,
+        description="SQLAlchemy URL of the database that lists what is kept; default: SQLite in `data_dir`",
+    )
+    file_ttl_hours: int = Field(
+        48, ge=0, le=876_000, description="Hours after which an uploaded file is deleted; 0 keeps it"
+    )
+    max_file_bytes: Count = Field(2_147_483_648, description="Largest uploaded file")
+    max_stored_bytes: Count = Field(21_474_836_480, description="Most bytes of all uploaded files together")
+
     @property
     def upstream_is_set(self) -> bool:
         """True where a remote engine is used and none is started."""
@@ -161,6 +202,19 @@ class Settings(BaseModel):
     def model_path(self) -> Path | None:
         """The model file named by `model`, or None for the embedded model."""
         return None if self.model == _EMBEDDED_MODEL else Path(self.model).expanduser()
+
+    @property
+    def embedding_url(self) -> str:
+        """The URL of the remote server that embeds, or "" where an engine is started for it."""
+        return self.embedding_upstream or self.upstream
+
+    def embedding_model_path(self) -> Path | None:
+        """The model file named by `embedding_model`, or None for the embedded one."""
+        return None if self.embedding_model == _EMBEDDED_MODEL else Path(self.embedding_model).expanduser()
+
+    def data_path(self) -> Path:
+        """The folder of what is kept on disk: `data_dir`, or `localaik` in the platform's folder of a user's data."""
+        return Path(self.data_dir).expanduser() if self.data_dir else _user_data_folder(os.environ) / "localaik"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +231,18 @@ SECTIONS: Final[Mapping[str, str]] = {
     "host": "Listening",
     "engine": "Engine and model",
     "upstream": "Upstream",
+    "embeddings": "Embeddings",
     "max_body_bytes": "Requests",
     "pdf_max_pages": "Media",
     "strict_wire": "Wire",
     "access_log": "Logs",
+    "state": "Storage",
 }
 """First field of each group of settings -> the group's title."""
 
-SECRETS: Final = frozenset({"upstream_auth_header"})
+SECRETS: Final = frozenset(
+    {"upstream_auth_header", "embedding_upstream", "embedding_upstream_auth_header", "database_url"}
+)
 """Fields whose value is never shown."""
 
 ALIASES: Final[Mapping[str, str]] = {
@@ -225,6 +283,7 @@ _ALIAS_MEANINGS: Final[Mapping[str, Callable[[str], str | None]]] = {
 _TEXT_FORMS: Final[Mapping[str, str]] = {
     "host": "an address or a name",
     "model": "`tiny` or a path",
+    "embedding_model": "`tiny`, a path or a name",
     "gpu_layers": "`auto` or a whole number of at least 0",
 }
 
@@ -410,6 +469,16 @@ def _strangers(environ: Mapping[str, str]) -> list[str]:
         hint = f" Did you mean {near[0]}?" if near else ""
         lines.append(f"{_shortened(name)} is no setting of localaik {__version__} and is ignored.{hint}")
     return lines
+
+
+def _user_data_folder(environ: Mapping[str, str]) -> Path:
+    """Where the platform keeps a user's data (XDG Base Directory Specification, and Apple's and Microsoft's ways)."""
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    named = Path(environ.get("XDG_DATA_HOME", ""))
+    return named if named.is_absolute() else Path.home() / ".local" / "share"
 
 
 def _is_loopback(host: str) -> bool:

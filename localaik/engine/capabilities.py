@@ -20,6 +20,10 @@ class Capabilities:
     """All names that it lists, in its order."""
     context_tokens: int = 0
     """Prompt and answer of one request together; 0 before anything is known."""
+    trained_tokens: int = 0
+    """The context that the model was trained with; 0 where the engine does not tell."""
+    vocabulary: int = 0
+    """Number of the model's tokens; 0 where the engine does not tell."""
     slots: int = 0
     """Generations that it runs at once; 0 where it does not tell."""
     vision: bool = False

@@ -1,6 +1,6 @@
 """The HTTP client of one engine at one address: always streaming, closed at once when nobody listens any more."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -12,6 +12,7 @@ from localaik.engine.capabilities import Capabilities
 from localaik.engine.connection import Pool, Response
 from localaik.engine.faults import MAX_ERROR_BYTES, fault_of_answer
 from localaik.engine.upstream import join
+from localaik.engine.vectors import EmbeddingAnswer, read_embeddings, read_token_lists
 from localaik.engine.wire import StreamReader
 from localaik.errors import (
     EngineAnswerInvalid,
@@ -23,6 +24,7 @@ from localaik.settings import Settings
 
 __all__ = ["AnswerStream", "EngineClient"]
 
+_BORDER: Final = -1
 _DRAIN_BYTES: Final = 65_536
 _DRAIN_SECONDS: Final = 1.0
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})
@@ -57,6 +59,7 @@ class EngineClient:
             "completions": join(base, "completions").raw_path_qs,
             "count": join(base, "chat/completions/input_tokens").raw_path_qs,
             "models": join(base, "models").raw_path_qs,
+            "embeddings": join(base, "embeddings").raw_path_qs,
             "completion": join(root, "completion").raw_path_qs,
             "template": join(root, "apply-template").raw_path_qs,
             "tokenize": join(root, "tokenize").raw_path_qs,
@@ -128,6 +131,23 @@ class EngineClient:
         answer = await self._post("detokenize", {"tokens": ids})
         return str(answer.get("content", answer.get("prompt", "")))
 
+    async def tokenize_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without those that the model wants around a whole prompt. For llama.cpp only.
+
+        One question for all: llama.cpp takes texts and token ids in one list (`tokenize_mixed`), and passes on an id
+        that no vocabulary has.
+        """
+        content = [piece for text in texts for piece in (text, _BORDER)]
+        answer = await self._post("tokenize", {"content": content, "add_special": False, "parse_special": True})
+        return read_token_lists(answer, _BORDER, len(texts))
+
+    async def embed(self, inputs: Sequence[str | list[int]], model: str) -> EmbeddingAnswer:
+        """The vectors of texts and token ids, in one call. `model` is the name that the caller asked for."""
+        # Floats as text are what every server can; llama.cpp's base64 is a third of the size.
+        encoding = "base64" if self.capabilities.kind == "llamacpp" else "float"
+        body: dict[str, object] = {"model": self._embedding_model(model), "input": inputs, "encoding_format": encoding}
+        return read_embeddings(await self._post("embeddings", body), len(inputs))
+
     async def health(self) -> int:
         """The status of the engine's own health check, or of its model list where it has no such check."""
         status = await self._status_of("health")
@@ -154,6 +174,14 @@ class EngineClient:
         if not self._settings.upstream_model and call.model in capabilities.model_ids:
             return call.model
         return capabilities.model_id or call.model
+
+    def _embedding_model(self, name: str) -> str:
+        """As `_model`, but of the models that are listed one whose name speaks of embeddings comes first."""
+        capabilities = self.capabilities
+        if self._settings.upstream_model or name in capabilities.model_ids:
+            return self._settings.upstream_model or name
+        fitting = (model_id for model_id in capabilities.model_ids if "embed" in model_id.lower())
+        return next(fitting, capabilities.model_id or name)
 
     def _route(self, call: EngineCall) -> str:
         if call.prompt is None:

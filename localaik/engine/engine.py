@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from yarl import URL
 
@@ -13,12 +13,15 @@ from localaik.engine.calls import EngineCall, EngineNews, EngineUsage
 from localaik.engine.capabilities import UNKNOWN, Capabilities
 from localaik.engine.client import AnswerStream, EngineClient
 from localaik.engine.gate import Gate
+from localaik.engine.vectors import EmbeddingAnswer
 from localaik.errors import EngineUnreachable, LocalaikError, NotServed, Unavailable
 from localaik.settings import Settings
 
 __all__ = ["Address", "Engine", "EngineStream", "Health", "Source"]
 
 _HEALTH_FRESH_SECONDS: Final = 1.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +141,36 @@ class Engine:
             self._gate.release()
             raise
 
+    async def embed(self, inputs: Sequence[str | list[int]], model: str) -> EmbeddingAnswer:
+        """The vectors of texts and token ids, in one call on one slot. Raises as `open` does."""
+        await self._gate.acquire()
+        try:
+            return await self._asked(lambda client: client.embed(inputs, model))
+        finally:
+            self._gate.release()
+
+    async def tokenize_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `EngineClient.tokenize_many`."""
+        return await self._asked(lambda client: client.tokenize_many(texts))
+
+    async def tokenize(self, text: str) -> list[int]:
+        """See `EngineClient.tokenize`."""
+        return await self._asked(lambda client: client.tokenize(text))
+
     async def _open(self, call: EngineCall) -> AnswerStream:
+        return await self._asked(lambda client: client.open(call))
+
+    async def _asked(self, ask: Callable[[EngineClient], Awaitable[T]]) -> T:
         client = await self._connected()
         try:
-            return await client.open(call)
+            return await ask(client)
         except EngineUnreachable:
-            # Nothing was generated. If the engine died, its successor may answer instead.
+            # Nothing was answered. If the engine died, its successor may answer instead.
             await self._source.report_lost()
             successor = await self._connected()
             if successor is client:
                 raise
-            return await successor.open(call)
+            return await ask(successor)
 
     async def count_tokens(self, call: EngineCall) -> int:
         """The prompt's size in tokens. Raises `NotServed` where the engine can't tell."""

@@ -89,6 +89,8 @@ def read_answers(answers: Answers, settings: Settings, declared: Capabilities = 
         model_id=model_id,
         model_ids=ids,
         context_tokens=_context(entry) or known.context_tokens or settings.ctx_size,
+        trained_tokens=_count(_object(entry.get("meta")).get("n_ctx_train")),
+        vocabulary=_count(_object(entry.get("meta")).get("n_vocab")),
         build=_build(known, answers),
     )
     return _with_props(capabilities, _object(answers.props)) if known.kind == "llamacpp" else capabilities

@@ -23,9 +23,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, se
 _NOT_IN_HEADERS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_URLS: Final = re.compile(r"[\x00-\x20\x7f]")
 _MIN_SECRET_CHARS: Final = 4  # anything shorter would be found in every second word
-_BAD_HEADER: Final = (
-    "LOCALAIK_UPSTREAM_AUTH_HEADER is not sent: it must be one line `Name: value`, with no space in the name."
-)
+_BAD_HEADER: Final = "_AUTH_HEADER is not sent: it must be one line `Name: value`, with no space in the name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +40,8 @@ class Upstream:
     """For the person who starts the server."""
 
     @classmethod
-    def parse(cls, url: str, auth_header: str = "") -> Self:
-        """From a URL and a header line `Name: value`. Raises `StartError`, which never repeats the URL.
+    def parse(cls, url: str, auth_header: str = "", *, setting: str = "LOCALAIK_UPSTREAM") -> Self:
+        """From a URL and a header line `Name: value`. Raises `StartError`, which names the setting, never the URL.
 
         Name and password inside the URL become basic authentication, unless the header line already holds an
         `Authorization`.
@@ -52,7 +50,7 @@ class Upstream:
         parts = _split(text)
         if parts is None:
             raise StartError(
-                "LOCALAIK_UPSTREAM must be a URL such as http://127.0.0.1:8080/v1: http or https, with a host. "
+                f"{setting} must be a URL such as http://127.0.0.1:8080/v1: http or https, with a host. "
                 "(Its value is not repeated here, since it may hold a secret.)",
                 status=2,
             )
@@ -67,7 +65,7 @@ class Upstream:
             root=base.with_path(base.path.removesuffix("/v1"), keep_query=True),
             redacted=redact(text),
             headers=headers,
-            warnings=(_BAD_HEADER,) if header is None and auth_header.strip() else (),
+            warnings=(setting + _BAD_HEADER,) if header is None and auth_header.strip() else (),
         )
 
     @classmethod

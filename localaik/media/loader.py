@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from localaik.content import Attachment, Image, Text
+from localaik.content import Attachment, Image, StoredFiles, Text
 from localaik.errors import InvalidMedia
 from localaik.media.base64 import Base64, encode
 from localaik.media.concurrency import all_in_order
@@ -43,15 +43,18 @@ class _File:
 class MediaLoader:
     """Implements `content.AttachmentLoader` within the media settings. One instance serves all requests of a server.
 
-    `fetcher` replaces the default one.
+    `stored` is where stored files are found; `fetcher` replaces the default one.
     """
 
-    def __init__(self, settings: Settings, *, fetcher: Fetcher | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, stored: StoredFiles | None = None, fetcher: Fetcher | None = None
+    ) -> None:
         self._settings = settings
         workers = settings.pdf_workers or min(_MOST_WORKERS, os.cpu_count() or 1)
         self._executor = ThreadPoolExecutor(max(workers, 2), thread_name_prefix="localaik-media")
         self._pdfs = PdfReader(settings, self._executor, workers=workers)
         self._fetcher = fetcher or Fetcher(settings)
+        self._stored = stored
 
     async def load(self, attachments: list[Attachment], *, images: bool = True) -> list[list[Text | Image]]:
         """The parts of each attachment, in the order given.
@@ -113,7 +116,7 @@ class MediaLoader:
         if kind is None:
             await self._in_thread(partial(_bytes_of, content))  # what is no base64 at all is told so
             raise MediaError("unsupported_kind", "The kind of the file can't be told: its media type is missing.")
-        self._check_size(kind, content)
+        self._check_size(kind, content.size if isinstance(content, Base64) else len(content))
         if kind is Kind.PDF:
             pdf = await self._pdfs.open(await self._in_thread(partial(_pdf_bytes, content)))
             return _File(kind, content, pdf=pdf, images=self._pdfs.image_count(pdf, mode))
@@ -121,6 +124,8 @@ class MediaLoader:
 
     async def _content(self, attachment: Attachment) -> tuple[Base64 | bytes, str | None]:
         """The file, and the media type that came with it."""
+        if attachment.stored is not None:
+            return await self._stored_content(attachment, attachment.stored)
         if attachment.uri is None:
             return Base64(attachment.base64 or ""), None
         if is_data_uri(attachment.uri):
@@ -131,14 +136,23 @@ class MediaLoader:
         fetched = await self._fetcher.fetch(attachment.uri)
         return fetched.data, fetched.mime
 
-    def _check_size(self, kind: Kind, content: Base64 | bytes) -> None:
+    async def _stored_content(self, attachment: Attachment, file_id: str) -> tuple[bytes, str]:
+        """A stored file and its media type. Kind and size are checked before it is read: it may be gigabytes."""
+        if self._stored is None:
+            raise MediaError("invalid_url", "Stored files can't be read here.")
+        async with self._stored.open(file_id) as file:
+            kind, _ = _kind(attachment, await file.read(HEAD_BYTES), file.mime)
+            if kind is not None:
+                self._check_size(kind, file.size)
+            return await file.read(HEAD_BYTES if kind is None else None), file.mime
+
+    def _check_size(self, kind: Kind, size: int) -> None:
         settings = self._settings
         limit, reason, setting = {
             Kind.IMAGE: (settings.image_max_bytes, "image_too_large", "LOCALAIK_IMAGE_MAX_BYTES"),
             Kind.PDF: (settings.pdf_max_bytes, "pdf_too_large", "LOCALAIK_PDF_MAX_BYTES"),
             Kind.TEXT: (settings.text_file_max_bytes, "text_too_large", "LOCALAIK_TEXT_FILE_MAX_BYTES"),
         }[kind]
-        size = content.size if isinstance(content, Base64) else len(content)
         if limit and size > limit:
             what = f"The {kind.value}" if kind is not Kind.TEXT else "The text file"
             raise over_limit(reason, what, "bytes", actual=size, limit=limit, setting=setting)

@@ -18,6 +18,8 @@ class ModelEntry:
     context_tokens: int
     """Context of one slot, prompt and answer together."""
     description: str
+    embeds: bool = False
+    """True for a model that turns texts into vectors and does not write any."""
 
 
 class Registry:

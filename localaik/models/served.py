@@ -6,7 +6,7 @@ from localaik.assets import tiny_model
 from localaik.models.registry import ModelEntry, Registry
 from localaik.settings import Settings
 
-__all__ = ["served_models"]
+__all__ = ["served_models", "time_stamp"]
 
 _OWNER = "localaik"
 
@@ -14,7 +14,7 @@ _OWNER = "localaik"
 def served_models(settings: Settings) -> Registry:
     """The configured model under its public name, then its aliases."""
     path = settings.model_path() or tiny_model()
-    created = _time_stamp(path)
+    created = time_stamp(path)
     name = settings.model_id or _default_name(settings)
     aliases = [alias.strip() for alias in settings.model_aliases.split(",") if alias.strip()]
     return Registry(
@@ -33,7 +33,7 @@ def _default_name(settings: Settings) -> str:
     return path.stem if path is not None else "tiny"
 
 
-def _time_stamp(path: Path) -> int:
+def time_stamp(path: Path) -> int:
     """Unix seconds of the file's last change, or 0 where there is no file (an upstream's model)."""
     try:
         return int(path.stat().st_mtime)

@@ -10,9 +10,11 @@ from localaik.errors import LocalaikError
 from localaik.http.call import Call
 
 if TYPE_CHECKING:
+    from localaik.embeddings.embedder import Embedder
     from localaik.generation.run import Pipeline
     from localaik.models.registry import Registry
     from localaik.settings import Settings
+    from localaik.state.store import Store
 
 __all__ = ["Handler", "Protocol", "Route", "Services"]
 
@@ -24,6 +26,8 @@ class Services:
     settings: "Settings"
     pipeline: "Pipeline"
     registry: "Registry"
+    store: "Store"
+    embedder: "Embedder"
 
 
 Handler = Callable[[Call, Services], Awaitable[web.StreamResponse]]

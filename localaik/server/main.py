@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from localaik.engine.embedding import create_embedding_engine
 from localaik.engine.launchers.base import StartError
 from localaik.engine.sources import create_engine
 from localaik.settings import LoadedSettings, Settings
@@ -17,9 +18,11 @@ from localaik.settings import LoadedSettings, Settings
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from localaik.engine.embedding import EmbeddingEngine
     from localaik.engine.engine import Engine
     from localaik.media.loader import MediaLoader
     from localaik.server.app import Face
+    from localaik.state.store import Store
 
 __all__ = ["Server", "StartError", "serve"]
 
@@ -102,9 +105,11 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._engine, self.engine_lost = create_engine(settings)
+        self._embedding_engine = create_embedding_engine(settings)
         self._runner: web.ServerRunner | None = None
         self._face: Face | None = None
         self._loader: MediaLoader | None = None
+        self._store: Store | None = None
         self._stopping = False
         self.url = ""
         """`http://host:port`, once started."""
@@ -114,16 +119,23 @@ class Server:
         """The engine behind this server."""
         return self._engine
 
+    @property
+    def embedding_engine(self) -> "EmbeddingEngine | None":
+        """The engine that embeds; None where embeddings are off."""
+        return self._embedding_engine
+
     async def start(self) -> None:
         """Open the port and start the engine; return while the model loads. Raises `StartError`."""
         sockets = _listen(self._settings.host, self._settings.port)
         try:
             await self._engine.start()
+            if self._embedding_engine is not None and self._settings.embeddings == "start":
+                await self._embedding_engine.start()
             await self._open(sockets)
         except BaseException:
             for listening in sockets:
                 listening.close()
-            await self._engine.close()
+            await self._close_engines()
             raise
         host, port = sockets[0].getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -140,11 +152,19 @@ class Server:
                 await site.stop()
             if await self._is_quiet_in_time(hurry or asyncio.Event()):
                 await self._runner.cleanup()  # what was answered last is still being sent
-        await self._engine.close()
+        await self._close_engines()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._loader is not None:
             await self._loader.close()
+        if self._store is not None:
+            await self._store.close()
+
+    async def _close_engines(self) -> None:
+        closing = [self._engine.close()]
+        if self._embedding_engine is not None:
+            closing.append(self._embedding_engine.close())
+        await asyncio.gather(*closing)
 
     async def _open(self, sockets: list[socket.socket]) -> None:
         # Imported only now: the engine is already loading, in its own process, while these modules do.
@@ -152,7 +172,9 @@ class Server:
 
         from localaik.server.assembly import assemble  # noqa: PLC0415
 
-        self._face, self._loader = assemble(self._settings, self._engine, lambda: self._stopping)
+        self._face, self._loader, self._store = assemble(
+            self._settings, self._engine, self._embedding_engine, lambda: self._stopping
+        )
         # The low-level server: its requests all reach our own routing, as they were sent.
         served = web.Server(
             self._face.handle,

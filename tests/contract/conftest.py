@@ -61,7 +61,7 @@ class RunningServer:
 @pytest.fixture(scope="session")
 def server() -> Iterator[RunningServer]:
     """The server as `make run` starts it, on a free port."""
-    running = RunningServer(Settings(port=0, fetch="any")).start()
+    running = RunningServer(Settings(port=0, fetch="any", state="memory")).start()
     yield running
     running.stop()
 

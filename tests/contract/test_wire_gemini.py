@@ -102,6 +102,9 @@ def check_answer(record: dict[str, Any], headers: dict[str, str], data: bytes) -
         assert "models" in answer or answer["name"] == f"models/{record['path'].rpartition('/')[2]}"
     elif ":countTokens" in record["path"]:
         assert answer["totalTokens"] > 0
+    elif ":batchEmbedContents" in record["path"]:
+        asked = [request.get("outputDimensionality", 768) for request in record["body"]["requests"]]
+        assert [len(embedding["values"]) for embedding in answer["embeddings"]] == asked
     else:
         assert answer["candidates"][0]["finishReason"] in {"STOP", "MAX_TOKENS"}
         assert answer["modelVersion"] == "gemini-2.5-flash"

@@ -18,7 +18,18 @@ ALL_SOURCES = sorted(
 )
 MOST_LINES = 500
 NAMELESS = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
-HEAVY = {"PIL", "pdf2image", "jsonschema", "typer", "rich", "xllamacpp", "llama_cpp", "numpy"}
+HEAVY = {
+    "PIL",
+    "pdf2image",
+    "sqlalchemy",
+    "aiosqlite",
+    "jsonschema",
+    "typer",
+    "rich",
+    "xllamacpp",
+    "llama_cpp",
+    "numpy",
+}
 DISTRIBUTIONS = {"PIL": "pillow", "llama_cpp": "llama-cpp-python", "pydantic_core": "pydantic"}
 
 
@@ -68,6 +79,7 @@ def test_protocols_name_no_other_protocol() -> None:
         ({"xllamacpp", "llama_cpp"}, "engine"),
         ({"typer", "rich"}, "cli"),
         ({"httptools"}, "engine"),
+        ({"sqlalchemy", "aiosqlite"}, "state"),
     ],
 )
 def test_only_one_room_knows(modules: set[str], home: str) -> None:

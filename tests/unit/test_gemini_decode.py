@@ -171,9 +171,11 @@ def test_other_uris_are_left_to_the_loader(uri: str) -> None:
         "http://h/prefix/v1/files/abc",
     ],
 )
-def test_g045_stored_files_do_not_exist(uri: str) -> None:
-    with pytest.raises(Forbidden, match="permission to access the File abc or it may not exist"):
-        parts({"fileData": {"fileUri": uri}})
+def test_g045_stored_files(uri: str) -> None:
+    named = {"fileUri": uri, "mimeType": "text/plain", "displayName": "a.txt"}
+    assert parts({"fileData": named}) == [
+        Attachment("contents[0].parts[0].fileData", stored="abc", mime="text/plain", name="a.txt")
+    ]
 
 
 @pytest.mark.parametrize("uri", ["https://www.youtube.com/watch?v=x", "https://youtu.be/x", None, ""])

@@ -7,12 +7,14 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from localaik.errors import (
+    AlreadyExists,
     BadRequest,
     ContextOverflow,
     EngineAnswerInvalid,
     EngineFault,
     EngineRefused,
     EngineUnreachable,
+    FailedPrecondition,
     FieldFault,
     Forbidden,
     InternalFault,
@@ -47,6 +49,8 @@ CASES: list[tuple[LocalaikError, int, str]] = [
     (MissingTool("m"), 500, "INTERNAL"),
     (EngineUnreachable("m"), 502, "UNAVAILABLE"),
     (EngineAnswerInvalid("m"), 502, "INTERNAL"),
+    (AlreadyExists("m"), 409, "ALREADY_EXISTS"),
+    (FailedPrecondition("m"), 400, "FAILED_PRECONDITION"),
     (EngineFault("m"), 502, "INTERNAL"),
     (Unavailable("m"), 503, "UNAVAILABLE"),
     (TimedOut("m"), 504, "DEADLINE_EXCEEDED"),

@@ -4,7 +4,7 @@ import copy
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localaik.errors import BadRequest
@@ -106,6 +106,7 @@ def respell(value: object, choose: object) -> object:
     return result
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_g005_any_mixture_of_spellings_decodes_to_the_same_request(data: st.DataObject) -> None:
     respelt = respell(copy.deepcopy(FULL_BODY), lambda: data.draw(st.booleans()))

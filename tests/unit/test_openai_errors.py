@@ -4,12 +4,14 @@ import pytest
 
 from localaik import errors
 from localaik.errors import (
+    AlreadyExists,
     BadRequest,
     ContextOverflow,
     EngineAnswerInvalid,
     EngineFault,
     EngineRefused,
     EngineUnreachable,
+    FailedPrecondition,
     Forbidden,
     InternalFault,
     InvalidMedia,
@@ -49,6 +51,8 @@ FAULTS: list[tuple[LocalaikError, int, str, str | None, str | None]] = [
     (NotFound("x"), 404, INVALID, None, None),
     (UnknownModel("m"), 404, INVALID, "model_not_found", "model"),
     (NotServed("x"), 404, INVALID, "unknown_url", None),
+    (FailedPrecondition("x"), 400, INVALID, None, None),
+    (AlreadyExists("x"), 409, INVALID, None, None),
     (MethodNotAllowed(("GET", "HEAD")), 405, INVALID, "method_not_supported", None),
     (InternalFault("x"), 500, SERVER, None, None),
     (MissingTool("x"), 500, SERVER, None, None),

@@ -12,6 +12,7 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import RawTestServer
 from yarl import URL
 
+from localaik.embeddings.embedder import Embedder
 from localaik.errors import BadRequest, ContextOverflow, EngineUnreachable, LocalaikError, NotServed, Unavailable
 from localaik.generation.events import Finished, GenerationEvent, Started, TextDelta, TokenLogprob, Usage, UsageReported
 from localaik.generation.request import GenerationRequest
@@ -20,6 +21,7 @@ from localaik.protocols.contract import Services
 from localaik.protocols.openai import PROTOCOL
 from localaik.server.app import Face as ServerFace
 from localaik.settings import Settings
+from localaik.state.store import Store
 
 if TYPE_CHECKING:
     from localaik.generation.run import Pipeline
@@ -128,7 +130,9 @@ class Face:
 async def serving(settings: Settings, *, strict: bool = False) -> AsyncIterator[Face]:
     pipeline = ScriptedPipeline()
     entries = [ModelEntry(name, 7, "localaik", 8192, "A model.") for name in ("tiny", "org/alias")]
-    services = Services(settings, cast("Pipeline", pipeline), Registry(entries, strict=strict))
+    embedder = Embedder(None, settings.model_copy(update={"embeddings": "off"}))
+    registry = Registry(entries, strict=strict)
+    services = Services(settings, cast("Pipeline", pipeline), registry, Store(settings), embedder)
     server = RawTestServer(ServerFace(services, [PROTOCOL]).handle)
     await server.start_server()
     async with ClientSession() as http:
@@ -398,8 +402,6 @@ async def test_strict_wire_refuses_unknown_fields() -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/v1/embeddings"),
-        ("POST", "/embeddings"),
         ("POST", "/openai/v1/responses"),
         ("GET", "/v1/responses/resp_1/input_items"),
         ("GET", "/v1/files"),

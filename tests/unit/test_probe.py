@@ -12,10 +12,11 @@ from localaik.engine.upstream import Upstream
 from localaik.errors import EngineUnreachable
 from localaik.settings import Settings
 
+META = {"n_ctx": 4096, "n_ctx_train": 131072, "n_vocab": 1536}
 LLAMA_MODELS = {
     "models": [{"name": "tiny"}],
     "object": "list",
-    "data": [{"id": "tiny", "object": "model", "owned_by": "llamacpp", "meta": {"n_ctx": 4096, "n_ctx_train": 131072}}],
+    "data": [{"id": "tiny", "object": "model", "owned_by": "llamacpp", "meta": META}],
 }
 LLAMA_PROPS = {
     "default_generation_settings": {"n_ctx": 8192, "params": {}},
@@ -37,6 +38,8 @@ class TestReadAnswers:
             model_id="tiny",
             model_ids=("tiny",),
             context_tokens=8192,
+            trained_tokens=131072,
+            vocabulary=1536,
             slots=4,
             vision=True,
             audio=False,
@@ -99,7 +102,12 @@ class TestReadAnswers:
     def test_what_the_launcher_declared_stays(self) -> None:
         declared = replace(LLAMA_CPP_PYTHON, model_id="m", context_tokens=512)
         assert read_answers(Answers(LLAMA_MODELS, LLAMA_PROPS), Settings(), declared) == replace(
-            declared, model_id="tiny", model_ids=("tiny",), context_tokens=4096
+            declared,
+            model_id="tiny",
+            model_ids=("tiny",),
+            context_tokens=4096,
+            trained_tokens=131072,
+            vocabulary=1536,
         )
         assert read_answers(Answers(), Settings(), declared) == declared
 
@@ -110,7 +118,9 @@ class TestReadAnswers:
 
     @pytest.mark.parametrize("junk", [None, -1, 0, True, "8192", 1.5, 2**40, [], {}])
     def test_junk_in_fields_is_nothing(self, junk: object) -> None:
-        models = {"data": [{"id": "a", "owned_by": "llamacpp", "meta": {"n_ctx": junk}, "max_model_len": junk}]}
+        models = {
+            "data": [{"id": "a", "owned_by": "llamacpp", "meta": dict.fromkeys(META, junk), "max_model_len": junk}]
+        }
         props = {
             "default_generation_settings": {"n_ctx": junk},
             "total_slots": junk,

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import RawTestServer
 
+from localaik.embeddings.embedder import Embedder
 from localaik.errors import BadRequest, LocalaikError, MethodNotAllowed
 from localaik.http.call import Call
 from localaik.http.respond import json_response
@@ -18,6 +19,7 @@ from localaik.protocols.contract import Protocol, Route, Services
 from localaik.server.access import escape
 from localaik.server.app import Face
 from localaik.settings import Settings
+from localaik.state.store import Store
 
 Handle = Callable[[Call, Services], Awaitable[web.StreamResponse]]
 
@@ -30,7 +32,9 @@ def render(error: LocalaikError, _call: Call) -> web.Response:
 @asynccontextmanager
 async def serving(handle: Handle, settings: Settings | None = None) -> AsyncIterator[ClientSession]:
     protocol = Protocol("test", (Route("POST", "/x/{name}", handle, "s"),), render, lambda _: {"x-test": "yes"})
-    services = Services(settings or Settings(), cast("None", None), Registry([]))  # type: ignore[arg-type]
+    settings = settings or Settings()
+    pipeline = cast("None", None)
+    services = Services(settings, pipeline, Registry([]), Store(settings), Embedder(None, settings))  # type: ignore[arg-type]
     server = RawTestServer(Face(services, [protocol]).handle)
     await server.start_server()
     async with ClientSession(server.make_url("/")) as http:

@@ -80,6 +80,31 @@ class EngineSpec:
             warmup=not tiny,
         )
 
+    @classmethod
+    def for_embeddings(cls, settings: Settings) -> Self:
+        """The engine that embeds. Raises `StartError` for a file that is missing or can't be used.
+
+        One slot: texts that share a batch change each other's last bits, and the same text must give the same vector.
+        """
+        path = settings.embedding_model_path()
+        tiny = path is None
+        threads = engine_threads(settings)
+        file = _embedded_embedding() if path is None else path
+        return cls(
+            model=_checked(file, "embedding model", "LOCALAIK_EMBEDDING_MODEL", embedded=tiny),
+            alias=file.stem,
+            ctx_size=settings.embedding_ctx_size,
+            batch_size=settings.embedding_ctx_size,
+            ubatch_size=settings.embedding_ctx_size,
+            threads=threads,
+            threads_batch=settings.threads_batch or threads,
+            gpu_layers=gpu_layers(settings),
+            flash_attn=settings.flash_attn,
+            mlock=settings.mlock,
+            embeddings=True,
+            warmup=not tiny,
+        )
+
     @property
     def ctx_total(self) -> int:
         """What llama.cpp calls `n_ctx`: the context of all slots together."""
@@ -131,6 +156,12 @@ def _embedded_model() -> Path:
     from localaik.assets import tiny_model  # noqa: PLC0415 - not needed with any other model
 
     return tiny_model()
+
+
+def _embedded_embedding() -> Path:
+    from localaik.assets import tiny_embedding  # noqa: PLC0415 - as above
+
+    return tiny_embedding()
 
 
 def _projector(settings: Settings, *, tiny: bool) -> Path | None:

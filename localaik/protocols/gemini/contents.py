@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import orjson
 
 from localaik.content import Attachment, Part, Text
-from localaik.errors import Forbidden
 from localaik.generation.request import Message, MessagePart, Role, ToolCall, ToolResult
 from localaik.protocols.gemini import types
 from localaik.protocols.gemini.pairing import CallPairing
@@ -60,8 +59,6 @@ class ContentReader:
     def __init__(self, findings: Findings, *, low_detail: bool = False) -> None:
         self._findings = findings
         self._low_detail = low_detail
-        self.forbidden: Forbidden | None = None
-        """Set when a part names a stored file, of which there are none."""
 
     def read(self, contents: Sequence[types.Content]) -> list[Message]:
         """The messages of the conversation, one for each content that has a usable part."""
@@ -205,10 +202,13 @@ class ContentReader:
             return None
         stored = _stored_file(uri)
         if stored is not None:
-            self.forbidden = self.forbidden or Forbidden(
-                f"You do not have permission to access the File {stored} or it may not exist."
+            return Attachment(
+                self._findings.path(path),
+                stored=stored,
+                mime=file.mime_type,
+                name=file.display_name,
+                low_detail=low_detail,
             )
-            return None
         if _is_video_site(uri):
             self._findings.refuse(f"{path}.fileUri", "videos are not supported")
             return None

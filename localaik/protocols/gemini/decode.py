@@ -73,7 +73,8 @@ def decode(
 
     `model_version` is the name in the answer where it is not `model`; `max_messages` the most contents (0: any).
     `root` is the wire's name of the message that was read, `prefix` the path of `request` in it, with a dot.
-    Raises `BadRequest` with all faults that were found, and `Forbidden` where a stored object is named: none exists.
+    Raises `BadRequest` with all faults that were found, and `Forbidden` where a stored object is named
+    of a kind of which none exists.
     """
     findings = Findings(root, prefix)
     config = request.generation_config or _NO_CONFIG
@@ -86,7 +87,7 @@ def decode(
     tools = read_tools(request.tools or (), request.tool_config, model, findings)
     generation.tools, generation.tool_choice = tools.functions, tools.choice
     findings.raise_if_any()
-    refusal = _cached_content(request, findings) or tools.forbidden or reader.forbidden
+    refusal = _cached_content(request, findings) or tools.forbidden
     if refusal is not None:
         raise refusal
     thinking = config.thinking_config
@@ -126,7 +127,7 @@ def _messages(
     system = reader.read_system(request.system_instruction) if request.system_instruction is not None else None
     faults_before = findings.fault_count
     conversation = reader.read(contents)
-    if not conversation and findings.fault_count == faults_before and reader.forbidden is None:
+    if not conversation and findings.fault_count == faults_before:
         findings.refuse("contents", "contents is not specified")
     return conversation if system is None else [system, *conversation]
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from localaik.errors import (
+    AlreadyExists,
     BadRequest,
     ContextOverflow,
     EngineFault,
     EngineRefused,
     EngineUnreachable,
+    FailedPrecondition,
     Forbidden,
     LocalaikError,
     MethodNotAllowed,
@@ -23,15 +25,19 @@ from localaik.errors import (
     Unavailable,
     WrongContentType,
 )
+from localaik.state.faults import UnknownFile
 
 __all__ = ["Answer", "answer_of", "error_object"]
 
 _ANSWERS: Final[tuple[tuple[type[LocalaikError], int, str], ...]] = (
+    (FailedPrecondition, 400, "FAILED_PRECONDITION"),
     (BadRequest, 400, "INVALID_ARGUMENT"),
     (RequestTooLarge, 400, "INVALID_ARGUMENT"),
     (WrongContentType, 400, "INVALID_ARGUMENT"),
     (Forbidden, 403, "PERMISSION_DENIED"),
+    (UnknownFile, 403, "PERMISSION_DENIED"),
     (NotFound, 404, "NOT_FOUND"),
+    (AlreadyExists, 409, "ALREADY_EXISTS"),
     (MethodNotAllowed, 404, "NOT_FOUND"),
     (NotServed, 501, "UNIMPLEMENTED"),
     (EngineUnreachable, 502, "UNAVAILABLE"),
@@ -104,6 +110,8 @@ def _message(error: LocalaikError) -> str:
             f"The input token count ({error.prompt_tokens}) exceeds the maximum number of tokens allowed"
             f" ({error.context_tokens})."
         )
+    if isinstance(error, UnknownFile):
+        return f"You do not have permission to access the File {error.file_id} or it may not exist."
     if isinstance(error, MethodNotAllowed):
         return f"Not Found: {error.message}"
     return error.message

@@ -6,12 +6,14 @@ from typing import Final
 
 from localaik.errors import BadRequest, NotFound, UnknownModel
 from localaik.models.registry import ModelEntry, Registry
+from localaik.protocols.gemini.listing import page_size, page_token
 
-__all__ = ["find_model", "list_page", "model_resource"]
+__all__ = ["find_embedding_model", "find_model", "is_embedding_name", "list_page", "model_resource"]
 
 _DEFAULT_PAGE: Final = 50
 _LARGEST_PAGE: Final = 1000
 _METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
+_EMBEDDING_METHODS: Final = ("embedContent", "batchEmbedContents", "countTokens")
 _ENGINE_DEFAULTS: Final = {"temperature": 0.8, "topP": 0.95, "topK": 40}  # llama.cpp's, common/common.h
 
 
@@ -21,7 +23,7 @@ def find_model(name: str, registry: Registry, *, version: str, method: str) -> M
     Raises `NotFound` for what can't be a chat model here: paths of other APIs, bare numbers (models trained elsewhere),
     embedding models, and with strict names everything that is not listed.
     """
-    if not registry.is_listed(name) and (not name or "/" in name or name.isdecimal() or "embedding" in name.lower()):
+    if not registry.is_listed(name) and (_is_elsewhere(name) or "embedding" in name.lower()):
         raise _no_model(name, version, method)
     try:
         return registry.resolve(name)
@@ -29,17 +31,39 @@ def find_model(name: str, registry: Registry, *, version: str, method: str) -> M
         raise _no_model(name, version, method) from None
 
 
+def find_embedding_model(name: str, registry: Registry, *, version: str, method: str) -> ModelEntry:
+    """The entry of the model that embeds under `name`. Raises `NotFound` as `find_model` does."""
+    if not registry.is_listed(name) and _is_elsewhere(name):
+        raise _no_model(name, version, method)
+    try:
+        return registry.resolve(name)
+    except UnknownModel:
+        raise _no_model(name, version, method) from None
+
+
+def is_embedding_name(name: str, chat: Registry, embedding: Registry) -> bool:
+    """True where routes that take models of both kinds take `name` for one that embeds."""
+    if chat.is_listed(name) or not embedding.listed():
+        return False
+    return embedding.is_listed(name) or "embedding" in name.lower()
+
+
 def model_resource(name: str, entry: ModelEntry, *, own_engine: bool) -> dict[str, object]:
     """The description of `entry` under `name`. A remote engine's sampling defaults are not known."""
-    return {
+    resource: dict[str, object] = {
         "name": f"models/{name}",
         "baseModelId": name,
         "version": "001",
         "displayName": name,
         "description": entry.description,
         "inputTokenLimit": entry.context_tokens,
-        "outputTokenLimit": entry.context_tokens,
-        "supportedGenerationMethods": list(_METHODS),
+        "outputTokenLimit": 1 if entry.embeds else entry.context_tokens,
+        "supportedGenerationMethods": list(_EMBEDDING_METHODS if entry.embeds else _METHODS),
+    }
+    if entry.embeds:
+        return resource
+    return {
+        **resource,
         **(_ENGINE_DEFAULTS if own_engine else {}),
         "maxTemperature": 2.0,
         "thinking": False,
@@ -48,8 +72,8 @@ def model_resource(name: str, entry: ModelEntry, *, own_engine: bool) -> dict[st
 
 def list_page(entries: Sequence[ModelEntry], query: Mapping[str, str], *, own_engine: bool) -> dict[str, object]:
     """One page of the list. Raises `BadRequest` for a bad page size or a token that was not issued here."""
-    start = _start(query.get("pageToken") or query.get("page_token") or "", len(entries))
-    end = start + _page_size(query.get("pageSize") or query.get("page_size") or "0")
+    start = _start(page_token(query), len(entries))
+    end = start + page_size(query, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
     page: dict[str, object] = {
         "models": [model_resource(entry.id, entry, own_engine=own_engine) for entry in entries[start:end]]
     }
@@ -58,10 +82,9 @@ def list_page(entries: Sequence[ModelEntry], query: Mapping[str, str], *, own_en
     return page
 
 
-def _page_size(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise BadRequest(f"Invalid value for page_size: {text[:100]}. It must be a number from 0.", field="pageSize")
-    return min(int(text[:20]), _LARGEST_PAGE) or _DEFAULT_PAGE
+def _is_elsewhere(name: str) -> bool:
+    """True for paths of other APIs, and for bare numbers."""
+    return not name or "/" in name or name.isdecimal()
 
 
 def _token(start: int) -> str:

@@ -17,8 +17,16 @@ from localaik.http.stream import stream_events
 from localaik.protocols.contract import Handler, Protocol, Route, Services
 from localaik.protocols.figures import watch
 from localaik.protocols.gemini.decode import Decoded, decode, decode_count
+from localaik.protocols.gemini.embeddings import batch_embed_contents, count_embedding_tokens, embed_content
 from localaik.protocols.gemini.encode import count_object, encode_generation
-from localaik.protocols.gemini.models import find_model, list_page, model_resource
+from localaik.protocols.gemini.files import file_routes
+from localaik.protocols.gemini.models import (
+    find_embedding_model,
+    find_model,
+    is_embedding_name,
+    list_page,
+    model_resource,
+)
 from localaik.protocols.gemini.reading import read
 from localaik.protocols.gemini.respond import (
     JSON_TYPE,
@@ -64,6 +72,8 @@ async def stream_generate_content(call: Call, services: Services) -> web.StreamR
 async def count_tokens(call: Call, services: Services) -> web.StreamResponse:
     """POST models/{model}:countTokens."""
     name = _model_name(call)
+    if is_embedding_name(name, services.registry, services.embedder.models):
+        return await count_embedding_tokens(call, services)
     find_model(name, services.registry, version=_version(call), method="countTokens")
     settings = services.settings
     body = await read_json(call, settings)
@@ -83,14 +93,17 @@ async def count_tokens(call: Call, services: Services) -> web.StreamResponse:
 async def list_models(call: Call, services: Services) -> web.StreamResponse:
     """GET models."""
     own_engine = not services.settings.upstream_is_set
-    page = list_page(services.registry.listed(), call.request.query, own_engine=own_engine)
+    listed = services.registry.listed() + services.embedder.models.listed()
+    page = list_page(listed, call.request.query, own_engine=own_engine)
     return json_response(page, content_type=JSON_TYPE, gzip_for=call)
 
 
 async def get_model(call: Call, services: Services) -> web.StreamResponse:
-    """GET models/{model}: every name that generation accepts."""
+    """GET models/{model}: every name that generation or embedding accepts."""
     name = _model_name(call)
-    entry = find_model(name, services.registry, version=_version(call), method="getModel")
+    embeds = is_embedding_name(name, services.registry, services.embedder.models)
+    find, registry = (find_embedding_model, services.embedder.models) if embeds else (find_model, services.registry)
+    entry = find(name, registry, version=_version(call), method="getModel")
     resource = model_resource(name, entry, own_engine=not services.settings.upstream_is_set)
     return json_response(resource, content_type=JSON_TYPE, gzip_for=call)
 
@@ -160,12 +173,15 @@ def _routes() -> tuple[Route, ...]:
         table: tuple[tuple[str, str, Handler], ...] = (
             *(("POST", f"/models/{{model:rest}}:{action}", handler) for action, handler in generation),
             *(("POST", f"/tunedModels/{{tuned:rest}}:{action}", handler) for action, handler in generation),
+            ("POST", "/models/{model:rest}:embedContent", embed_content),
+            ("POST", "/models/{model:rest}:batchEmbedContents", batch_embed_contents),
             ("GET", "/models", list_models),
             ("GET", "/models/{model:rest}", get_model),
             ("GET", "/tunedModels", list_tuned_models),
             *((method, "/tunedModels/{tuned:rest}", no_tuned_model) for method in ("GET", "PATCH", "DELETE")),
         )
         routes += [Route(method, version + path, handler, _SURFACE) for method, path, handler in table]
+        routes += [Route(method, path, handler, _SURFACE) for method, path, handler in file_routes(version)]
         routes += unserved_routes(version)
     return tuple(routes)
 

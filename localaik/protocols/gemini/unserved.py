@@ -22,8 +22,6 @@ _NOT_IMPLEMENTED: Final = (
     *(
         ("POST", f"/models/{{model:rest}}:{action}")
         for action in (
-            "embedContent",
-            "batchEmbedContents",
             "batchGenerateContent",
             "asyncBatchEmbedContent",
             "predict",
@@ -38,9 +36,7 @@ _NOT_IMPLEMENTED: Final = (
         )
     ),
     ("POST", "/tunedModels"),
-    ("GET POST", "/files"),
     ("POST", "/files:register"),
-    ("GET DELETE", "/files/{file:rest}"),
     ("GET POST", "/cachedContents"),
     ("GET PATCH DELETE", "/cachedContents/{cache}"),
     ("GET", "/batches"),
@@ -81,9 +77,7 @@ def unserved_routes(version: str) -> list[Route]:
     """The routes under one version prefix, such as `/v1beta`, or the empty one."""
     live = f"/ws/{_LIVE_SERVICE}.{version[1:] or 'v1beta'}.GenerativeService"
     transfers = (
-        ("POST PUT", f"/upload{version}/files"),
         ("POST PUT", f"/upload{version}/fileSearchStores/{{store:rest}}"),
-        ("GET", f"/download{version}/files/{{file:rest}}"),
         *(("GET", f"{live}.{name}") for name in ("BidiGenerateContent", "BidiGenerateContentConstrained")),
         ("GET", f"{live}.BidiGenerateMusic"),
     )

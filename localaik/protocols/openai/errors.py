@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localaik.errors import (
+    AlreadyExists,
     BadRequest,
     ContextOverflow,
     EngineFault,
@@ -55,6 +56,7 @@ _ROWS: Final = (
     _Row(UnknownModel, 404, _INVALID, "model_not_found"),
     _Row(NotFound, 404, _INVALID),
     _Row(NotServed, 404, _INVALID, "unknown_url"),
+    _Row(AlreadyExists, 409, _INVALID),
     _Row(MethodNotAllowed, 405, _INVALID, "method_not_supported"),
     _Row(InternalFault, 500, _SERVER, gets_better=False),
     _Row(EngineUnreachable, 502, _SERVER, "upstream_unreachable"),

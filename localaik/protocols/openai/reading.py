@@ -31,6 +31,7 @@ _UNIONS: Final = {
     "content": "a string or an array of objects",
     "stop": "a string or an array of strings",
     "prompt": "a string, an array of strings, an array of integers, or an array of integer arrays",
+    "input": "a string, an array of strings, an array of integers, or an array of integer arrays",
 }
 """Fields that take more than one type, and which."""
 _VARIED: Final = frozenset({"response_format", "format", "tool_choice"})

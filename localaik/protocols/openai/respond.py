@@ -18,7 +18,9 @@ PING: Final = b": keep-alive\n\n"
 """A comment, which readers of events skip."""
 
 _MAX_PATH_CHARS: Final = 500
-_GENERATION: Final = "completions"
+_PROMPT_FIELDS: Final = (("chat/completions", "messages"), ("completions", "prompt"), ("embeddings", "input"))
+"""End of a path -> the request's field that holds the prompt; the first that fits."""
+_PACED: Final = ("completions", "embeddings")
 _HEADERS: Final = {"openai-version": "2020-10-01", "openai-organization": "localaik"}
 _RATE_LIMITS: Final = {
     "x-ratelimit-limit-requests": "10000",
@@ -37,9 +39,7 @@ def render_error(error: LocalaikError, call: Call) -> web.Response:
     if isinstance(error, NotFound) and error.reason == "unknown_url":
         where = f"{call.request.method} {path[:_MAX_PATH_CHARS]}"
         error = NotFound(f"Unknown request URL: {where}. Please check the URL for typos.", reason=error.reason)
-    prompt_field = (
-        "prompt" if _is_generation(path) and not path.rstrip("/").endswith("chat/completions") else "messages"
-    )
+    prompt_field = next((name for end, name in _PROMPT_FIELDS if path.rstrip("/").endswith(end)), "messages")
     answer = answer_of(error, prompt_field=prompt_field)
     return json_response(error_object(error, prompt_field=prompt_field), status=answer.status, headers=answer.headers)
 
@@ -47,10 +47,6 @@ def render_error(error: LocalaikError, call: Call) -> web.Response:
 def headers(call: Call) -> Mapping[str, str]:
     """Headers of every answer."""
     result = {**_HEADERS, "openai-processing-ms": f"{call.elapsed_ms():.0f}"}
-    if _is_generation(call.request.path):
+    if call.request.path.rstrip("/").endswith(_PACED):
         result.update(_RATE_LIMITS)
     return result
-
-
-def _is_generation(path: str) -> bool:
-    return path.rstrip("/").endswith(_GENERATION)

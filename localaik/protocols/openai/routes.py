@@ -20,6 +20,7 @@ from localaik.protocols.figures import watch
 from localaik.protocols.openai.completion_decode import decode_completion
 from localaik.protocols.openai.completion_encode import CompletionStream, encode_completion, keep_best
 from localaik.protocols.openai.decode import Decoded, decode_chat
+from localaik.protocols.openai.embeddings import create_embeddings
 from localaik.protocols.openai.encode import Identity, encode_chat, model_list, model_object
 from localaik.protocols.openai.reading import read
 from localaik.protocols.openai.respond import PING, SSE_HEADERS, SSE_TYPE, headers, render_error
@@ -29,7 +30,7 @@ from localaik.protocols.openai.tools import about_schema
 from localaik.protocols.openai.types import ChatRequest, CompletionRequest
 from localaik.protocols.openai.unserved import unserved_routes
 
-__all__ = ["PROTOCOL"]
+__all__ = ["PROTOCOL", "answer_chat"]
 
 _PREFIXES: Final = ("/v1", "/openai/v1", "")
 _ID_BYTES: Final = 16
@@ -37,9 +38,14 @@ _ID_BYTES: Final = 16
 
 async def create_chat_completion(call: Call, services: Services) -> web.StreamResponse:
     """POST chat/completions."""
+    return await answer_chat(call, services, await read_json(call, services.settings))
+
+
+async def answer_chat(call: Call, services: Services, body: object) -> web.StreamResponse:
+    """The answer to the body of a chat request."""
     settings = services.settings
     decoded = decode_chat(
-        read(ChatRequest, await read_json(call, settings)),
+        read(ChatRequest, body),
         default_model=services.registry.listed()[0].id,
         max_messages=settings.max_messages,
         max_tools=settings.max_tools,
@@ -74,19 +80,21 @@ async def create_completion(call: Call, services: Services) -> web.StreamRespons
 
 async def list_models(_call: Call, services: Services) -> web.StreamResponse:
     """GET models."""
-    return json_response(model_list(services.registry.listed()))
+    return json_response(model_list(services.registry.listed() + services.embedder.models.listed()))
 
 
 async def get_model(call: Call, services: Services) -> web.StreamResponse:
-    """GET models/{model}: every name that generation accepts."""
+    """GET models/{model}: every name that generation or embedding accepts."""
     name = call.params["model"]
-    return json_response(model_object(name, services.registry.resolve(name)))
+    embedding = services.embedder.models
+    embeds = embedding.is_listed(name) and not services.registry.is_listed(name)
+    return json_response(model_object(name, (embedding if embeds else services.registry).resolve(name)))
 
 
 async def delete_model(call: Call, services: Services) -> web.StreamResponse:
     """DELETE models/{model}: nothing here can be deleted."""
     name = call.params["model"]
-    if services.registry.is_listed(name):
+    if services.registry.is_listed(name) or services.embedder.models.is_listed(name):
         raise Forbidden(f"The model `{name}` is part of this server and can't be deleted.")
     raise UnknownModel(name)
 
@@ -159,6 +167,7 @@ def _routes() -> tuple[Route, ...]:
     table: tuple[tuple[str, str, Handler, str], ...] = (
         ("POST", "/chat/completions", create_chat_completion, "openai-chat"),
         ("POST", "/completions", create_completion, "openai-completions"),
+        ("POST", "/embeddings", create_embeddings, "embeddings"),
         ("GET", "/models", list_models, "models"),
         ("GET", "/models/{model:rest}", get_model, "models"),
         ("DELETE", "/models/{model:rest}", delete_model, "models"),

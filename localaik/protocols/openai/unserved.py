@@ -11,7 +11,7 @@ from localaik.protocols.contract import Route, Services
 __all__ = ["unserved_routes"]
 
 _METHODS: Final = ("GET", "POST", "DELETE")
-_EVERYWHERE: Final = ("embeddings", "moderations", "responses", "conversations")
+_EVERYWHERE: Final = ("moderations", "responses", "conversations")
 _VERSIONED_ONLY: Final = ("files", "uploads", "batches")
 """Without a version, files and batches are Gemini's."""
 

@@ -1,0 +1,1 @@
+"""Texts to vectors, free of any wire format; shared by all protocols."""

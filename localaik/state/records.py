@@ -1,0 +1,63 @@
+"""What the store keeps, as values: files, uploads, pages of a list. Free of any wire format and of SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+__all__ = ["NewFile", "Page", "StoredFile", "UploadState", "UploadStatus"]
+
+T = TypeVar("T")
+
+UploadState = Literal["active", "final", "cancelled"]
+"""`active` takes bytes, `final` became a file, `cancelled` is over without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that is about to be stored."""
+
+    mime: str
+    """Media type, as it is to be told again; not checked here."""
+    id: str | None = None
+    """The id that the caller wants, or None for a generated one."""
+    display_name: str | None = None
+    size: int | None = None
+    """Bytes that will come, or None where that is not known yet."""
+    generated: bool = False
+    """True for what the server made, such as the result of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A complete file. Times are in UTC."""
+
+    id: str
+    mime: str
+    display_name: str | None
+    size: int
+    """Bytes."""
+    sha256: str
+    """Lower-case hexadecimal."""
+    generated: bool
+    created: datetime
+    expires: datetime | None
+    """None where files are kept for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadStatus:
+    """Where an upload stands."""
+
+    state: UploadState
+    received: int
+    """Bytes that are kept, of whole chunks only."""
+    declared: int | None
+    """Bytes that were promised at the start, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, and the token of the next one (None on the last)."""
+
+    items: tuple[T, ...]
+    next_token: str | None

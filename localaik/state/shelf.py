@@ -1,0 +1,61 @@
+"""What all kinds of stored things share: the database, the folder, the limits and the clock."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from localaik.errors import InternalFault
+from localaik.state.threads import in_thread
+
+if TYPE_CHECKING:
+    from localaik.settings import Settings
+    from localaik.state.blobs import Blobs
+    from localaik.state.database import Database
+
+__all__ = ["Limits", "Shelf"]
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be kept and how long; 0 is without limit."""
+
+    file_bytes: int
+    stored_bytes: int
+    file_seconds: int
+
+    @classmethod
+    def of(cls, settings: "Settings") -> "Limits":
+        """The limits that the settings give."""
+        return cls(settings.max_file_bytes, settings.max_stored_bytes, settings.file_ttl_hours * 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """An open store."""
+
+    database: "Database"
+    blobs: "Blobs"
+    limits: Limits
+    clock: Callable[[], float]
+    """Seconds since 1970."""
+
+    def now(self) -> int:
+        """Microseconds since 1970."""
+        return int(self.clock() * 1_000_000)
+
+    async def on_disk(self, work: Callable[[], T]) -> T:
+        """The result of blocking `work` on the folder, run in a thread.
+
+        Raises `FileNotFoundError` as it is, and `InternalFault` for every other fault of the disk.
+        """
+        try:
+            return await in_thread(work)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            _log.error("the data folder can't be used: %s", error.strerror or type(error).__name__)
+            raise InternalFault("The file can't be kept: the data folder is full or not writable.") from error

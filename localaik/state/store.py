@@ -1,0 +1,124 @@
+"""The store of a server: nothing is opened, written or even imported before something is stored or asked for."""
+
+import asyncio
+import logging
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localaik.errors import InternalFault, LocalaikError, Unavailable
+
+if TYPE_CHECKING:
+    from localaik.settings import Settings
+    from localaik.state.files import FileReader, FileStore
+    from localaik.state.shelf import Shelf
+
+__all__ = ["Store"]
+
+_SWEEP_SECONDS: Final = 600
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """Everything that outlives a request, by kind. Made at no cost; close it with the server.
+
+    With the setting `state` on `memory` it ends with the server: rows live in memory, bytes in a temporary folder.
+    """
+
+    def __init__(self, settings: "Settings", *, clock: Callable[[], float] = time.time) -> None:
+        """`clock` tells seconds since 1970."""
+        self._settings = settings
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._shelf: Shelf | None = None
+        self._files: FileStore | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def files(self) -> "FileStore":
+        """The stored files. Raises `InternalFault` where the folder or the database can't be opened."""
+        if self._files is None:
+            async with self._opening:
+                if self._closed:
+                    raise Unavailable("The server is stopping.", reason="stopping")
+                if self._files is None:
+                    self._files = await self._open()
+        return self._files
+
+    @asynccontextmanager
+    async def open(self, file_id: str) -> "AsyncIterator[FileReader]":
+        """A stored file for reading: what `content.StoredFiles` promises. Raises `UnknownFile`, and as `files`."""
+        async with (await self.files()).open(file_id) as reader:
+            yield reader
+
+    async def close(self) -> None:
+        """Close what is open; a second time does nothing."""
+        async with self._opening:
+            self._closed = True
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+                await asyncio.wait([self._sweeper])
+            if self._shelf is not None:
+                await self._shelf.database.close()
+            if self._temporary is not None:
+                await asyncio.to_thread(self._temporary.cleanup)
+            self._files = self._shelf = self._sweeper = self._temporary = None
+
+    async def _open(self) -> "FileStore":
+        await asyncio.to_thread(_load)  # a third of a second that would stop every other request
+        try:
+            self._shelf = await self._open_shelf()
+            return await self._open_files(self._shelf)
+        except LocalaikError:
+            raise
+        except Exception as error:  # noqa: BLE001 - drivers raise errors of many kinds
+            # Their text may hold the address and the password of a database.
+            _log.error("the store can't be opened: %s", _reason(error))
+            raise InternalFault(
+                "Files can't be stored: the data folder or its database can't be opened (LOCALAIK_DATA_DIR)."
+            ) from None
+
+    async def _open_shelf(self) -> "Shelf":
+        from localaik.state.blobs import Blobs  # noqa: PLC0415 - loaded by the first use only
+        from localaik.state.database import Database, sqlite_in, sqlite_in_memory  # noqa: PLC0415
+        from localaik.state.shelf import Limits, Shelf  # noqa: PLC0415
+
+        in_memory = self._settings.state == "memory"
+        if in_memory and self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="localaik-")
+        folder = Path(self._temporary.name) if self._temporary is not None else self._settings.data_path()
+        blobs = await asyncio.to_thread(partial(Blobs, folder, durable=not in_memory))
+        url = sqlite_in_memory() if in_memory else self._settings.database_url or sqlite_in(folder)
+        database = await Database.open(url)
+        return Shelf(database, blobs, Limits.of(self._settings), self._clock)
+
+    async def _open_files(self, shelf: "Shelf") -> "FileStore":
+        from localaik.state.files import FileStore  # noqa: PLC0415 - loaded by the first use only
+
+        files = FileStore(shelf)
+        await files.sweep()
+        await files.tidy()
+        self._sweeper = asyncio.create_task(_sweep_now_and_then(files))
+        return files
+
+
+def _load() -> None:
+    import localaik.state.files  # noqa: F401, PLC0415 - SQLAlchemy is slow to import
+
+
+async def _sweep_now_and_then(files: "FileStore") -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        try:
+            await files.sweep()
+        except Exception as error:  # noqa: BLE001 - the next round may succeed; nobody waits for this one
+            _log.warning("expired files could not be deleted: %s", _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__

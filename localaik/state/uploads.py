@@ -1,0 +1,321 @@
+"""Uploads that come in chunks: each chunk counts whole or not at all, and nothing is a file before the end."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterable, AsyncIterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from localaik.errors import BadRequest
+from localaik.state.blobs import PIECE_BYTES
+from localaik.state.faults import (
+    FileTooLarge,
+    NameTaken,
+    StoreFull,
+    UnknownUpload,
+    UploadEnded,
+    WrongOffset,
+    WrongSize,
+)
+from localaik.state.ids import check_id, new_blob_id, new_id
+from localaik.state.records import NewFile, StoredFile, UploadStatus
+from localaik.state.rows import file_of, lives
+from localaik.state.shelf import Shelf
+from localaik.state.tables import FILES, UPLOADS
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = ["Upload", "Uploads"]
+
+_UPLOAD_SECONDS: Final = 24 * 3600
+_KNOWN_DIGESTS: Final = 256
+_MICROSECONDS: Final = 1_000_000
+_WITHOUT_END: Final = 1 << 62
+
+
+class Uploads:
+    """All uploads of a store."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._digests: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
+
+    async def begin(self, new: NewFile) -> "Upload":
+        """Start one. Raises `InvalidId`, `NameTaken`, `FileTooLarge`, `StoreFull`."""
+        limits = self.shelf.limits
+        if new.id is not None:
+            check_id(new.id)
+        if limits.file_bytes and (new.size or 0) > limits.file_bytes:
+            raise FileTooLarge(limits.file_bytes)
+        upload = new_blob_id()
+        await self.shelf.database.write(partial(self._begin, upload, new))
+        return Upload(self, upload)
+
+    async def resume(self, upload: str) -> "Upload":
+        """One that was begun, before a restart too. Raises `UnknownUpload`."""
+        await self.row(upload)
+        return Upload(self, upload)
+
+    def lock(self, upload: str) -> asyncio.Lock:
+        """What whoever changes the upload must hold."""
+        return self._locks.setdefault(upload, asyncio.Lock())
+
+    def digest(self, upload: str, received: int) -> "_Hash | None":
+        """SHA-256 of the first `received` bytes, where it is still known; a copy."""
+        known = self._digests.get(upload)
+        return known[1].copy() if known is not None and known[0] == received else None
+
+    def keep_digest(self, upload: str, received: int, digest: "_Hash") -> None:
+        """Spare the next chunk from reading all bytes again."""
+        self._digests[upload] = (received, digest)
+        self._digests.move_to_end(upload)
+        if len(self._digests) > _KNOWN_DIGESTS:
+            self._digests.popitem(last=False)
+
+    async def row(self, upload: str) -> RowMapping:
+        """The row of an upload. Raises `UnknownUpload`."""
+        query = select(UPLOADS).where(UPLOADS.c.id == upload, UPLOADS.c.expires > self.shelf.now())
+
+        async def find(connection: "AsyncConnection") -> RowMapping | None:
+            return (await connection.execute(query)).mappings().one_or_none()
+
+        found = await self.shelf.database.read(find)
+        if found is None:
+            raise UnknownUpload
+        return found
+
+    async def room(self, upload: str) -> int:
+        """How many bytes an upload without a declared size may have."""
+        limits = self.shelf.limits
+        if not limits.stored_bytes:
+            return _WITHOUT_END
+        taken = await self.shelf.database.read(partial(self._taken, besides=upload))
+        return max(limits.stored_bytes - taken, 0)
+
+    async def drop(self, upload: str) -> None:
+        """End an active upload without a file."""
+        ending = update(UPLOADS).where(UPLOADS.c.id == upload, UPLOADS.c.state == "active").values(state="cancelled")
+
+        async def end(connection: "AsyncConnection") -> int:
+            return (await connection.execute(ending)).rowcount
+
+        self._digests.pop(upload, None)
+        if await self.shelf.database.write(end):
+            await self.shelf.on_disk(partial(self.shelf.blobs.remove, [upload]))
+
+    async def publish(self, upload: str, row: RowMapping, sha256: str) -> StoredFile:
+        """Write the row that makes a published blob a file. Raises `NameTaken`."""
+        now, seconds = self.shelf.now(), self.shelf.limits.file_seconds
+        new: dict[str, Any] = {  # a row
+            "id": row["file_id"] or new_id(),
+            "blob": upload,
+            "mime": row["mime"],
+            "display_name": row["display_name"],
+            "size": row["received"],
+            "sha256": sha256,
+            "generated": row["generated"],
+            "created": now,
+            "expires": now + seconds * _MICROSECONDS if seconds else None,
+        }
+        try:
+            expired = await self.shelf.database.write(partial(_publish, new, now))
+        except IntegrityError:
+            raise NameTaken(new["id"]) from None
+        self._digests.pop(upload, None)
+        if expired:
+            await self.shelf.on_disk(partial(self.shelf.blobs.remove, expired))
+        return file_of(new)
+
+    async def _begin(self, upload: str, new: NewFile, connection: "AsyncConnection") -> None:
+        now, limit = self.shelf.now(), self.shelf.limits.stored_bytes
+        if new.id is not None:
+            same = select(FILES.c.id).where(FILES.c.id == new.id, lives(now))
+            if (await connection.execute(same)).first() is not None:
+                raise NameTaken(new.id)
+        if limit and await self._taken(connection) + (new.size or 0) > limit:
+            raise StoreFull(limit)
+        await connection.execute(
+            insert(UPLOADS).values(
+                id=upload,
+                file_id=new.id,
+                mime=new.mime,
+                display_name=new.display_name,
+                declared=new.size,
+                generated=new.generated,
+                state="active",
+                received=0,
+                last_chunk=0,
+                expires=now + _UPLOAD_SECONDS * _MICROSECONDS,
+            )
+        )
+
+    async def _taken(self, connection: "AsyncConnection", *, besides: str = "") -> int:
+        """Bytes of all files, and of all that active uploads have been promised."""
+        now = self.shelf.now()
+        files = select(func.coalesce(func.sum(FILES.c.size), 0)).where(lives(now))
+        promised = func.coalesce(UPLOADS.c.declared, UPLOADS.c.received)
+        uploads = select(func.coalesce(func.sum(promised), 0)).where(
+            UPLOADS.c.state == "active", UPLOADS.c.expires > now, UPLOADS.c.id != besides
+        )
+        sums = [(await connection.execute(query)).scalar_one() for query in (files, uploads)]
+        return int(sum(sums))
+
+
+class Upload:
+    """One upload. Its id is a credential: who knows it may add to the upload."""
+
+    def __init__(self, uploads: Uploads, upload: str) -> None:
+        """Made by `Uploads`."""
+        self.id = upload
+        self._uploads = uploads
+        self._shelf = uploads.shelf
+
+    async def status(self) -> UploadStatus:
+        """Where it stands. Raises `UnknownUpload`."""
+        row = await self._uploads.row(self.id)
+        return UploadStatus(row["state"], row["received"], row["declared"])
+
+    async def append(self, offset: int, chunks: AsyncIterable[bytes]) -> int:
+        """Take one chunk, given in pieces of any size, and return how many bytes the upload has now.
+
+        The chunk counts once all of it was taken: whatever `chunks` raises, the upload stays as it was. A repetition of
+        the last chunk (same offset, same length) changes nothing. Raises `WrongOffset`, `UploadEnded`,
+        `UnknownUpload`; and `WrongSize`, `FileTooLarge`, `StoreFull`, which end the upload.
+        """
+        async with self._uploads.lock(self.id):
+            row = await self._active()
+            received: int = row["received"]
+            last_chunk: int = row["last_chunk"]
+            if last_chunk and offset == received - last_chunk:
+                if await _length(chunks, last_chunk) != last_chunk:
+                    raise WrongOffset(offset, received)
+                return received
+            if offset != received:
+                raise WrongOffset(offset, received)
+            limit, fault = await self._limit(row["declared"])
+            try:
+                return await self._take(received, chunks, limit, fault)
+            except FileNotFoundError:
+                await self._uploads.drop(self.id)
+                raise UnknownUpload from None
+
+    async def finish(self) -> StoredFile:
+        """Make it a file, which from now on is seen by all.
+
+        Raises `UploadEnded`, `UnknownUpload`; and `WrongSize`, `NameTaken`, which end the upload.
+        """
+        async with self._uploads.lock(self.id):
+            row = await self._active()
+            received, declared = row["received"], row["declared"]
+            if declared is not None and received != declared:
+                await self._uploads.drop(self.id)
+                raise WrongSize(received, declared)
+            digest = self._uploads.digest(self.id, received)
+            try:
+                sha256 = await self._shelf.on_disk(partial(self._shelf.blobs.publish, self.id, received, digest))
+                return await self._uploads.publish(self.id, row, sha256)
+            except FileNotFoundError:
+                await self._uploads.drop(self.id)
+                raise UnknownUpload from None
+            except NameTaken:
+                await self._uploads.drop(self.id)
+                raise
+
+    async def cancel(self) -> None:
+        """Drop what was received. Raises `UploadEnded` where it is a file already, `UnknownUpload`."""
+        async with self._uploads.lock(self.id):
+            if (await self.status()).state == "final":
+                raise UploadEnded
+            await self._uploads.drop(self.id)
+
+    async def _active(self) -> RowMapping:
+        """Its row. Raises `UploadEnded`, `UnknownUpload`."""
+        row = await self._uploads.row(self.id)
+        if row["state"] != "active":
+            raise UploadEnded
+        return row
+
+    async def _limit(self, declared: int | None) -> tuple[int, BadRequest]:
+        """How many bytes the upload may have in all, and what is wrong with more."""
+        if declared is not None:
+            return declared, WrongSize(declared + 1, declared)
+        limits = self._shelf.limits
+        room = await self._uploads.room(self.id)
+        if limits.file_bytes and limits.file_bytes <= room:
+            return limits.file_bytes, FileTooLarge(limits.file_bytes)
+        return room, StoreFull(limits.stored_bytes)
+
+    async def _take(self, received: int, chunks: AsyncIterable[bytes], limit: int, fault: BadRequest) -> int:
+        digest = self._uploads.digest(self.id, received)
+        part = await self._shelf.on_disk(partial(self._shelf.blobs.open_part, self.id, received, digest))
+        total = received
+        try:
+            async for piece in _pieces(chunks):
+                total += len(piece)
+                if total > limit:
+                    break
+                await self._shelf.on_disk(partial(part.write, piece))
+        finally:
+            await self._shelf.on_disk(part.close)
+        if total > limit:
+            await self._uploads.drop(self.id)
+            raise fault
+        await self._shelf.database.write(partial(_received, self.id, received, total))
+        self._uploads.keep_digest(self.id, total, part.digest)
+        return total
+
+
+async def _pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
+    """The same bytes in pieces of `PIECE_BYTES`, the last one shorter."""
+    held = bytearray()
+    async for chunk in chunks:
+        rest = memoryview(chunk)
+        while rest:
+            space = PIECE_BYTES - len(held)
+            held += rest[:space]
+            rest = rest[space:]
+            if len(held) == PIECE_BYTES:
+                yield held
+                held = bytearray()
+    if held:
+        yield held
+
+
+async def _length(chunks: AsyncIterable[bytes], most: int) -> int:
+    """How many bytes come, or a number above `most`."""
+    length = 0
+    async for chunk in chunks:
+        length += len(chunk)
+        if length > most:
+            break
+    return length
+
+
+async def _received(upload: str, before: int, after: int, connection: "AsyncConnection") -> None:
+    counting = (
+        update(UPLOADS)
+        .where(UPLOADS.c.id == upload, UPLOADS.c.state == "active", UPLOADS.c.received == before)
+        .values(received=after, last_chunk=after - before)
+    )
+    if not (await connection.execute(counting)).rowcount:
+        raise UploadEnded
+
+
+async def _publish(new: dict[str, Any], now: int, connection: "AsyncConnection") -> list[str]:
+    """Insert the file and end its upload; gives the blobs of an expired file of the same id."""
+    expired = FILES.c.id == new["id"], ~lives(now)
+    blobs = list((await connection.execute(select(FILES.c.blob).where(*expired))).scalars())
+    await connection.execute(delete(FILES).where(*expired))
+    await connection.execute(insert(FILES).values(new))
+    ending = update(UPLOADS).where(UPLOADS.c.id == new["blob"], UPLOADS.c.state == "active").values(state="final")
+    if not (await connection.execute(ending)).rowcount:
+        raise UploadEnded
+    return blobs
