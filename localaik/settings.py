@@ -92,6 +92,9 @@ class Settings(BaseModel):
         description="How a model is told of functions: by its own template, by a prompt of localaik's, or `auto`: by "
         "its own template where the engine says that it takes functions",
     )
+    thinking_pass: bool = Field(
+        True, description="Let a model that was not taught to reason think first where thoughts are asked for (Gemini)"
+    )
     engine_restarts: Count = Field(3, description="Restarts of a crashed engine within 60 s; 0 exits at once")
     load_wait_seconds: Seconds = Field(120, description="How long a request waits for a loading model")
 

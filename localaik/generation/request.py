@@ -19,6 +19,7 @@ __all__ = [
     "OutputFormat",
     "Role",
     "Sampling",
+    "Thinking",
     "Tool",
     "ToolCall",
     "ToolChoice",
@@ -147,6 +148,16 @@ class EnumText:
 OutputFormat = AnyJson | JsonMatching | EnumText
 
 
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """Thoughts before the answer."""
+
+    include: bool = False
+    """The caller wants to see them."""
+    budget: int | None = None
+    """At most this many tokens; 0 is none, None leaves it to the model."""
+
+
 @dataclass(slots=True)
 class GenerationRequest:
     """One request for text, as every protocol decodes it."""
@@ -174,6 +185,8 @@ class GenerationRequest:
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     reasoning_effort: str | None = None
     """What the caller said about thinking (`none`, `low`, ...), for models whose template takes it."""
+    thinking: Thinking | None = None
+    """What the caller said about thoughts; None says nothing."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Fields that the protocol does not know; they travel on to the engine unchanged."""
     time_limit: float | None = None

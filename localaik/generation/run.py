@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from time import monotonic
+
+from msgspec import structs
 
 from localaik.content import AttachmentLoader, Image
 from localaik.engine.calls import SEED_MODULUS, ChatTurn, EngineCall, EngineChunk, EngineNews
@@ -16,11 +18,20 @@ from localaik.generation.attachments import load_attachments, shown_parts
 from localaik.generation.attempts import Attempts
 from localaik.generation.checking import AnswerCheck
 from localaik.generation.choice import ChoiceReader
-from localaik.generation.events import GenerationEvent, Started, Usage, UsageReported
+from localaik.generation.events import (
+    Finished,
+    GenerationEvent,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    Usage,
+    UsageReported,
+)
 from localaik.generation.form import Form, form_of
 from localaik.generation.guard import Neutraliser, to_turns
 from localaik.generation.reasoning import ThoughtSplitter
 from localaik.generation.request import GenerationRequest, Sampling
+from localaik.generation.thinking import Thoughts, answering_call, pass_tokens, template_options, thinking_call
 from localaik.generation.tools import new_call_id
 from localaik.generation.tools.parser import CallParser
 from localaik.generation.tools.prompt import MARKERS
@@ -39,6 +50,8 @@ class _Prompt:
     """What the answer must be; None for free text."""
     stops: tuple[str, ...] = ()
     """Stop strings that the engine does not cut at."""
+    thinking_tokens: int = 0
+    """The model thinks in a pass of its own first, for so many tokens at most."""
     images: int = 0
     """All images, PDF pages included."""
     pages: int = 0
@@ -122,14 +135,71 @@ class Pipeline:
         self, prompt: _Prompt, index: int, totals: list[Usage]
     ) -> AsyncGenerator[list[GenerationEvent], None]:
         """The events of one choice; its counts are in `totals` before its last batch."""
-        call = prompt.call
         if index:
-            call = replace(call, seed=(call.seed + index) % SEED_MODULUS)
-        form = prompt.form
-        if form is not None and not form.exact:
-            async for batch in self._attempts(replace(prompt, call=call), form, index, totals):
+            prompt = replace(prompt, call=replace(prompt.call, seed=(prompt.call.seed + index) % SEED_MODULUS))
+        act = self._think_and_answer if prompt.thinking_tokens else self._answer
+        async with aclosing(act(prompt, index, totals)) as batches:
+            async for batch in batches:
                 yield batch
+
+    async def _think_and_answer(
+        self, prompt: _Prompt, index: int, totals: list[Usage]
+    ) -> AsyncGenerator[list[GenerationEvent], None]:
+        """As `_choice`, behind a pass in which the model thinks."""
+        thoughts = Thoughts()
+        asked = thinking_call(prompt.call, prompt.thinking_tokens)
+        reader = ChoiceReader(index, prompt.stops[:0])
+        yield [Started(index)]
+        with closing(await self._engine.open(asked)) as stream:
+            while news := await stream.read():
+                told = [event.text for event in reader.read(news) if isinstance(event, TextDelta) and event.text]
+                thoughts.text += "".join(told)
+                if told:
+                    yield [ReasoningDelta(text, index) for text in told]
+        thoughts.tokens = (await self._usage(asked, reader)).completion_tokens
+        spent = Usage(await self._prompt_tokens(prompt), thoughts.tokens, reasoning_tokens=thoughts.tokens)
+        call = answering_call(prompt.call, thoughts, told=self._settings.model_path() is not None)
+        if call.max_tokens is not None and call.max_tokens < 1:
+            totals.append(spent)
+            yield [Finished("length", index)]
             return
+        mine: list[Usage] = []
+        async with aclosing(self._answer(replace(prompt, call=call), index, mine)) as batches:
+            async for batch in batches:
+                if mine:
+                    completion = mine.pop().completion_tokens + spent.completion_tokens
+                    totals.append(structs.replace(spent, completion_tokens=completion))
+                rest: list[GenerationEvent] = [event for event in batch if not isinstance(event, Started)]
+                if rest:
+                    yield rest
+
+    async def _prompt_tokens(self, prompt: _Prompt) -> int:
+        """The prompt's size without thoughts, as `count_tokens` tells it; 0 where the engine can't tell."""
+        try:
+            return await self._engine.count_tokens(prompt.call)
+        except NotServed:
+            return 0
+
+    async def _answer(
+        self, prompt: _Prompt, index: int, totals: list[Usage]
+    ) -> AsyncGenerator[list[GenerationEvent], None]:
+        """As `_choice`, without a pass for thoughts."""
+        form = prompt.form
+        batches = (
+            self._attempts(prompt, form, index, totals)
+            if form is not None and not form.exact
+            else self._stream(prompt, index, totals)
+        )
+        async with aclosing(batches):
+            async for batch in batches:
+                yield batch
+
+    async def _stream(
+        self, prompt: _Prompt, index: int, totals: list[Usage]
+    ) -> AsyncGenerator[list[GenerationEvent], None]:
+        """As `_choice`, for free text and for what a grammar holds."""
+        call = prompt.call
+        form = prompt.form
         parser = None
         if form is not None and form.reads_calls:
             parser = CallParser(index, new_call_id, text_first=form.text_first)
@@ -223,7 +293,7 @@ class Pipeline:
             sampling=_sampling(request.sampling),
             logprobs=request.logprobs,
             logit_bias=request.logit_bias,
-            extra=request.extra,
+            extra=_extra(request, capabilities),
         )
         stops = tuple(stop for stop in request.stop if stop)
         if form is None and capabilities.stop_strings:
@@ -233,18 +303,20 @@ class Pipeline:
         if form is not None:
             _bind(call, form)
             instructions = form.instructions(neutraliser, capabilities.context_tokens)
+        thinking = pass_tokens(request, capabilities) if self._settings.thinking_pass else 0
+        prompt = _Prompt(call, neutraliser, form, stops, thinking)
         if request.prompt is not None:
-            return _Prompt(call, neutraliser, form, stops)
+            return prompt
         messages = await load_attachments(request.messages, self._loader, images=capabilities.vision)
         native = form is not None and form.means == "native"
         call.turns = to_turns(messages, neutraliser, instructions=instructions, native=native)
         images = [part for message in messages for part in shown_parts(message.parts) if isinstance(part, Image)]
         if not images:
-            return _Prompt(call, neutraliser, form, stops)
+            return prompt
         if not capabilities.vision:
             raise BadRequest("The model behind this server takes no images.", reason="unsupported_kind")
         pages = sum(image.document for image in images)
-        return _Prompt(call, neutraliser, form, stops, len(images), pages, await self._count_text(call))
+        return replace(prompt, images=len(images), pages=pages, text_tokens=await self._count_text(call))
 
     async def _count_text(self, call: EngineCall) -> int | None:
         """The size of the same prompt without its images. The whole one's the engine tells when it answers."""
@@ -312,6 +384,15 @@ def _sum(totals: list[Usage], prompt: _Prompt) -> Usage:
         image_tokens=images,
         document_tokens=documents,
     )
+
+
+def _extra(request: GenerationRequest, capabilities: Capabilities) -> Mapping[str, object]:
+    """The fields that travel on, and what the model's template is told of thinking."""
+    options = template_options(request, capabilities)
+    if not options:
+        return request.extra
+    given = request.extra.get("chat_template_kwargs")
+    return {**request.extra, "chat_template_kwargs": {**options, **(given if isinstance(given, dict) else {})}}
 
 
 def _bind(call: EngineCall, form: Form) -> None:

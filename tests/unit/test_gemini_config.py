@@ -3,7 +3,7 @@
 import pytest
 
 from localaik.errors import BadRequest, Forbidden
-from localaik.generation.request import AnyJson, EnumText, JsonMatching, Sampling
+from localaik.generation.request import AnyJson, EnumText, JsonMatching, Sampling, Thinking
 from localaik.protocols.gemini.decode import Decoded, decode
 from localaik.protocols.gemini.reading import read
 from localaik.protocols.gemini.types import GenerateContentRequest
@@ -145,8 +145,27 @@ def test_thinking_is_accepted(thinking: dict[str, object], shown: bool, effort: 
     assert (decoded.answering.include_thoughts, decoded.generation.reasoning_effort) == (shown, effort)
 
 
-def test_limits_of_thinking_have_no_effect_yet_and_say_so() -> None:
-    assert configured(thinkingConfig={"includeThoughts": True, "thinkingBudget": 5}).ignored == [
+@pytest.mark.parametrize(
+    ("config", "thinking", "effort"),
+    [
+        ({"includeThoughts": True}, Thinking(include=True), None),
+        ({"includeThoughts": True, "thinkingBudget": 5}, Thinking(include=True, budget=5), None),
+        ({"includeThoughts": True, "thinkingBudget": -1}, Thinking(include=True), None),
+        ({"thinkingBudget": 0}, Thinking(budget=0), "none"),
+        ({"includeThoughts": True, "thinkingLevel": "low"}, Thinking(include=True, budget=1024), "low"),
+        ({"thinkingLevel": "MINIMAL"}, Thinking(budget=0), "none"),
+        ({"includeThoughts": True, "thinkingLevel": "XHIGH"}, Thinking(include=True), "xhigh"),
+    ],
+)
+def test_thinking_is_read(config: dict[str, object], thinking: Thinking, effort: str | None) -> None:
+    decoded = configured(thinkingConfig=config)
+    assert decoded.generation.thinking == thinking
+    assert decoded.generation.reasoning_effort == effort
+    assert decoded.ignored == []
+
+
+def test_a_limit_of_thoughts_that_nobody_asked_for_has_no_effect_and_says_so() -> None:
+    assert configured(thinkingConfig={"thinkingBudget": 5}).ignored == [
         "generationConfig.thinkingConfig.thinkingBudget"
     ]
 

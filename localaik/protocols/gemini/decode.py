@@ -1,6 +1,6 @@
 """From messages of the wire to what the pipeline and the encoders need. Pure: no I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,7 @@ from localaik.generation.request import (
     Message,
     OutputFormat,
     Sampling,
+    Thinking,
 )
 from localaik.protocols.gemini import types
 from localaik.protocols.gemini.contents import ContentReader
@@ -33,6 +34,9 @@ _CONFIG_WITHOUT_EFFECT: Final = (
     ("translation_config", "translationConfig"),
 )
 _THINKING_WITHOUT_EFFECT: Final = (("thinking_budget", "thinkingBudget"), ("thinking_level", "thinkingLevel"))
+_DYNAMIC_BUDGET: Final = -1
+_LEVELS: Final[Mapping[str, int]] = {"MINIMAL": 0, "LOW": 1024, "MEDIUM": 4096, "HIGH": 16_384}
+"""The budget that a level stands for; the highest one has none."""
 _NO_CONFIG: Final = types.GenerationConfig()
 
 
@@ -151,7 +155,7 @@ def _read_config(config: types.GenerationConfig, generation: GenerationRequest, 
     for snake, camel in _CONFIG_WITHOUT_EFFECT:
         if getattr(config, snake) is not None:
             findings.ignore(f"generationConfig.{camel}")
-    generation.reasoning_effort = _reasoning_effort(config.thinking_config, findings)
+    _read_thinking(config.thinking_config, generation, findings)
 
 
 def _stops(stops: Sequence[str], findings: Findings) -> tuple[str, ...]:
@@ -234,18 +238,24 @@ def _schema(config: types.GenerationConfig, findings: Findings, *, is_enum: bool
     return field, config.response_json_schema
 
 
-def _reasoning_effort(thinking: types.ThinkingConfig | None, findings: Findings) -> str | None:
+def _read_thinking(thinking: types.ThinkingConfig | None, generation: GenerationRequest, findings: Findings) -> None:
     if thinking is None:
-        return None
-    for snake, camel in _THINKING_WITHOUT_EFFECT:
-        if getattr(thinking, snake) is not None:
-            findings.ignore(f"generationConfig.thinkingConfig.{camel}")
+        return
     level = thinking.thinking_level if thinking.thinking_level != "THINKING_LEVEL_UNSPECIFIED" else None
-    if level is not None and thinking.thinking_budget is not None:
+    budget = thinking.thinking_budget
+    if level is not None and budget is not None:
         findings.refuse("generationConfig.thinkingConfig", "only one of thinking_budget and thinking_level can be set")
     if level is not None:
-        return level.lower()
-    return "none" if thinking.thinking_budget == 0 else None
+        generation.reasoning_effort = level.lower()
+        budget = _LEVELS.get(level)
+    include = bool(thinking.include_thoughts)
+    generation.thinking = Thinking(include, None if budget == _DYNAMIC_BUDGET else budget)
+    if budget == 0:
+        generation.reasoning_effort = "none"
+    elif not include:  # then it only speaks to models that think by themselves
+        for snake, camel in _THINKING_WITHOUT_EFFECT:
+            if getattr(thinking, snake) is not None:
+                findings.ignore(f"generationConfig.thinkingConfig.{camel}")
 
 
 def _check_request(request: types.GenerateContentRequest, findings: Findings) -> None:
