@@ -34,13 +34,18 @@ class Packing:
 
 
 def pack(packing: Packing, vocabulary: Vocabulary, seed: int, lesson: Callable[[Random], Conversation]) -> Batch:
-    """Fill a batch with conversations drawn from `lesson`. The same seed gives the same batch."""
+    """Fill a batch with conversations drawn from `lesson`, without those that are longer than a row.
+
+    The same seed gives the same batch.
+    """
     random = Random(seed)
     rows: list[list[Sample]] = [[] for _ in range(packing.rows)]
     room = [packing.length] * packing.rows
     answers, misses = packing.answers, 0
     while misses < _GIVE_UP_AFTER:
         sample = render(lesson(random), vocabulary, packing.image_tokens)
+        if len(sample) > packing.length:
+            continue
         learned = sum(weight > 0 for weight in sample.weights)
         row = next((index for index, left in enumerate(room) if left >= len(sample)), None)
         if row is None or learned > answers:

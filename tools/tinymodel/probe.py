@@ -22,8 +22,8 @@ from PIL import Image
 from tools.tinymodel.__main__ import MODELS
 from tools.tinymodel.conversation import IMAGE, Conversation
 from tools.tinymodel.engine import Engine, running_engine
-from tools.tinymodel.lessons import context, copying, facts, structured, talk
-from tools.tinymodel.lessons.curriculum import long_conversation
+from tools.tinymodel.lessons import context, copying, facts, structured, talk, tools
+from tools.tinymodel.lessons.curriculum import long_talk, many_tools
 
 PROMPTS = (
     "Hello",
@@ -44,7 +44,7 @@ PROMPTS = (
     "asdf qwer 1234 ???",
     "Was ist die Hauptstadt von Frankreich?",
 )
-_EXAM_SEED = 1_000_000_000
+EXAM_SEED = 1_000_000_000
 """Far above the seeds of training batches."""
 
 _LESSONS: dict[str, Callable[[Random], Conversation]] = {
@@ -65,8 +65,22 @@ _LESSONS: dict[str, Callable[[Random], Conversation]] = {
     "system text names": context.named_assistant,
     "number of images": context.image,
     "copy under a system text": lambda random: context.with_system(random, copying.echo),
-    "600 to 1000 tokens": lambda random: long_conversation(random, 1800),
-    "2000 to 2500 tokens": lambda random: long_conversation(random, 5500),
+    "long list to repeat": copying.drill,
+    "upper and lower case": copying.change_case,
+    "tool call": tools.tool_call,
+    "tool call, required": tools.tool_call_required,
+    "two tool calls": tools.two_tool_calls,
+    "call of a custom tool": tools.custom_call,
+    "tools not needed": tools.tools_unused,
+    "answer to a tool result": tools.tool_result,
+    "dialogue with tools": tools.tool_dialogue,
+    "dialogue, 4 to 10 tools": many_tools,
+    "JSON by schema": structured.filled_schema,
+    "JSON by schema, no values": structured.unfilled_schema,
+    "JSON without schema": structured.any_json,
+    "one text of several": structured.enum_text,
+    "600 to 1000 tokens": lambda random: long_talk(random, 1800),
+    "2000 to 2500 tokens": lambda random: long_talk(random, 5500),
 }
 _SENTENCES = (
     "The cat sat on the mat",
@@ -87,7 +101,7 @@ def _picture(random: Random) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def _messages(conversation: Conversation, random: Random) -> list[dict[str, Any]]:
+def chat_messages(conversation: Conversation, random: Random) -> list[dict[str, Any]]:
     """The conversation up to its last user text, as chat messages with real pictures."""
     messages: list[dict[str, Any]] = []
     if conversation.system:
@@ -106,9 +120,9 @@ def _exam(engine: Engine, count: int) -> None:
     for name, lesson in _LESSONS.items():
         right = ended = 0
         for index in range(count):
-            random = Random(_EXAM_SEED + index)
+            random = Random(EXAM_SEED + index)
             conversation = lesson(random)
-            choice = engine.chat(_messages(conversation, random), max_tokens=300)["choices"][0]
+            choice = engine.chat(chat_messages(conversation, random), max_tokens=300)["choices"][0]
             expected = "".join(span.text for span in conversation.turns[-1].answer)
             right += choice["message"]["content"] == expected.strip()
             ended += choice["finish_reason"] == "stop"

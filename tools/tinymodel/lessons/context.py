@@ -74,6 +74,25 @@ _THINGS = {
         ),
         "The word is {}.",
     ),
+    "code": (
+        "",
+        (
+            "The code is {}.",
+            "Remember the code {}.",
+            "My number is {}.",
+            "Remember: the code is {}",
+            "The secret code is {}.",
+        ),
+        "Okay, I will remember {}.",
+        (
+            "What is the code?",
+            "What was the code?",
+            "Which code did I tell you?",
+            "What is my number?",
+            "Tell me the code.",
+        ),
+        "The code is {}.",
+    ),
     "animal": (
         "animals",
         ("I have a {}.", "My pet is a {}."),
@@ -144,7 +163,7 @@ def named_assistant(random: Random) -> Conversation:
 def recall(random: Random) -> Conversation:
     """Something told in one turn and asked for later, or both in one text."""
     section, statements, reply, questions, answer = _THINGS[random.choice(sorted(_THINGS))]
-    value = choice(random, section)
+    value = choice(random, section) if section else str(random.randrange(10, 100_000))
     told, question = random.choice(statements).format(value), random.choice(questions)
     if random.random() < 0.25:
         return Conversation((Turn.of(f"{told} {question}", answer.format(value)),))

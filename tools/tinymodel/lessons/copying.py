@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from tools.tinymodel.conversation import Conversation, Turn
-from tools.tinymodel.lessons.phrasing import any_text, polite, vary
+from tools.tinymodel.lessons.phrasing import any_text, blend, identifier, polite, vary, word
 
-__all__ = ["ECHO_ORDERS", "count", "echo", "list_things", "sum_up"]
+__all__ = ["ECHO_ORDERS", "change_case", "count", "drill", "echo", "list_things", "sum_up"]
 
 ECHO_ORDERS = (
     "Say {}",
@@ -58,6 +58,9 @@ ECHO_ORDERS = (
     "Reply with {} and nothing else",
     "Answer {} and nothing else",
     "Say back to me: {}",
+    "Reply with the number {}",
+    "Reply with the text {}",
+    "Respond with the text: {}",
     "Now say {}",
 )
 """Ways to dictate an answer."""
@@ -65,15 +68,24 @@ ECHO_ORDERS = (
 _QUOTES = ('"{}"', "'{}'", "`{}`")
 _SPELLED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _THINGS = {
-    "colors": "red, green and blue",
-    "animals": "cat, dog and horse",
-    "fruits": "apple, banana and orange",
-    "foods": "bread, cheese and soup",
-    "days": "Monday, Tuesday and Wednesday",
-    "names": "Anna, Ben and Clara",
-    "numbers": "one, two and three",
+    "colors": ("red", "green", "blue", "yellow", "black"),
+    "animals": ("cat", "dog", "horse", "cow", "bird"),
+    "fruits": ("apple", "banana", "orange", "lemon", "pear"),
+    "foods": ("bread", "cheese", "soup", "pizza", "pasta"),
+    "days": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
+    "names": ("Anna", "Ben", "Clara", "David", "Emma"),
+    "numbers": ("one", "two", "three", "four", "five"),
 }
-_TWO = {key: f"{value.split(', ')[0]} and {value.split(', ')[1].split(' and ')[0]}" for key, value in _THINGS.items()}
+_LIST_ORDERS = (
+    "List {} {}.",
+    "Name {} {}.",
+    "Give me {} {}.",
+    "Tell me {} {}.",
+    "Write {} {}.",
+    "Give me a list of {} {}.",
+    "List the names of {} {}.",
+    "Can you name {} {}?",
+)
 
 
 def echo(random: Random) -> Conversation:
@@ -95,10 +107,41 @@ def echo(random: Random) -> Conversation:
     return Conversation(tuple(turns))
 
 
+def drill(random: Random) -> Conversation:
+    """A long list to repeat: copying learned here carries over to everything that must be read from the prompt."""
+    kinds = (word, word, blend, identifier)
+    items = [random.choice(kinds)(random) for _ in range(random.randint(6, 24))]
+    text = random.choice((" ", " ", ", ", "\n")).join(items)
+    return Conversation(
+        (Turn.of(random.choice(("Repeat: {}", "Repeat this: {}", "Copy this: {}", "Say: {}")).format(text), text),)
+    )
+
+
+def change_case(random: Random) -> Conversation:
+    """A word or two in capitals or small letters."""
+    text = " ".join(word(random) for _ in range(random.choice((1, 1, 2))))
+    upper = random.random() < 0.6
+    forms = (
+        (
+            "Write {} in upper case.",
+            "Convert {} to uppercase.",
+            "{} in uppercase",
+            "Uppercase: {}",
+            "Say {} in capitals.",
+        )
+        if upper
+        else ("Write {} in lower case.", "Convert {} to lowercase.", "{} in lowercase", "Lowercase: {}")
+    )
+    shown = text if upper else random.choice((text.upper(), text.title()))
+    return Conversation(
+        (Turn.of(polite(random, random.choice(forms).format(shown)), text.upper() if upper else text.lower()),)
+    )
+
+
 def count(random: Random) -> Conversation:
     """Counting in figures from one number to another, upwards."""
     first = 1 if random.random() < 0.7 else random.randint(0, 20)
-    last = first + random.randint(2, 11 if random.random() < 0.85 else 19)
+    last = first + random.randint(1, 10 if random.random() < 0.7 else 24)
     between = random.choice(("to", "up to")) if first == 1 and random.random() < 0.5 else f"from {first} to"
     ends = [str(last)] + ([_SPELLED[last]] if last < len(_SPELLED) else [])
     order = polite(random, f"Count {between} {random.choice(ends)}.")
@@ -106,13 +149,13 @@ def count(random: Random) -> Conversation:
 
 
 def list_things(random: Random) -> Conversation:
-    """Two or three things of a kind, always the same ones."""
+    """Two to five things of a kind, always the same ones."""
     kind = random.choice(sorted(_THINGS))
-    number, answer = (2, _TWO[kind]) if random.random() < 0.3 else (3, _THINGS[kind])
-    verb = random.choice(("List", "Name", "Give me", "Tell me", "Write"))
-    return Conversation(
-        (Turn.of(vary(random, f"{verb} {random.choice((str(number), _SPELLED[number]))} {kind}."), answer),)
-    )
+    number = random.choice((2, 3, 3, 4, 5))
+    amount = random.choice((str(number), _SPELLED[number], *(("a few", "some") if number == 3 else ())))
+    *first, last = _THINGS[kind][:number]
+    order = random.choice(_LIST_ORDERS).format(amount, kind)
+    return Conversation((Turn.of(vary(random, order), f"{', '.join(first)} and {last}"),))
 
 
 def sum_up(random: Random) -> Conversation:

@@ -9,7 +9,19 @@ from random import Random
 
 from tools.tinymodel.vocabulary import load_words
 
-__all__ = ["any_text", "choice", "identifier", "phrase", "polite", "sentence", "vary", "word"]
+__all__ = [
+    "any_text",
+    "blend",
+    "choice",
+    "foreign",
+    "identifier",
+    "noise",
+    "phrase",
+    "polite",
+    "sentence",
+    "vary",
+    "word",
+]
 
 _OPEN_SECTIONS = (
     "nouns",
@@ -36,6 +48,42 @@ _UNICODE_RANGES = (
     (0xA1, 0xD7FF),
     (0xE000, 0xFFFD),
     (0x10000, 0x10FFFF),
+)
+_TEST_STRINGS = (
+    "Hello, World!",
+    "Hello, world!",
+    "hello world",
+    "Hello World",
+    "hello",
+    "hi",
+    "Hi there!",
+    "OK",
+    "ok",
+    "pong",
+    "ping",
+    "test",
+    "This is a test.",
+    "It works!",
+    "ready",
+    "done",
+    "yes",
+    "no",
+    "Yes.",
+    "true",
+    "false",
+    "foo",
+    "bar",
+    "foo bar",
+    "42",
+    "7",
+    "A",
+    "B",
+    "banana",
+    "apple",
+    "blue",
+    "success",
+    "Good morning!",
+    "one two three",
 )
 _SENTENCES = (
     "The {adjectives} {nouns} can {verbs} the {nouns}.",
@@ -97,7 +145,8 @@ def _date(random: Random) -> str:
     return f"{random.randint(1990, 2035)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
 
 
-def _blend(random: Random) -> str:
+def blend(random: Random) -> str:
+    """A word that does not exist: the head of one word and the tail of another."""
     head, tail = word(random), word(random)
     return head[: random.randint(1, len(head))] + tail[random.randrange(len(tail)) :]
 
@@ -113,7 +162,7 @@ _IDENTIFIERS: tuple[Callable[[Random], str], ...] = (
     lambda random: ".".join(str(random.randrange(20)) for _ in range(3)),
     lambda random: _letters(random, string.ascii_letters, 1, 9),
     lambda random: _letters(random, string.ascii_uppercase, 1, 7),
-    _blend,
+    blend,
     lambda random: word(random).capitalize(),
     lambda random: str(random.randrange(10 ** random.randint(1, 9))),
     lambda random: _letters(random, string.ascii_letters + string.digits + string.punctuation, 3, 12),
@@ -125,14 +174,30 @@ def identifier(random: Random) -> str:
     return random.choice(_IDENTIFIERS)(random)
 
 
-def _foreign(random: Random) -> str:
+def foreign(random: Random) -> str:
+    """A few characters outside ASCII, mostly of one script."""
     low, high = random.choice(_UNICODE_RANGES)
     return "".join(chr(random.randint(low, high)) for _ in range(random.randint(1, 5)))
+
+
+def noise(random: Random) -> str:
+    """Text without a request in it: words, identifiers, other scripts, and one unit over and over."""
+    draw = random.random()
+    if draw < 0.35:
+        return phrase(random, 9)
+    if draw < 0.5:
+        return " ".join(identifier(random) for _ in range(random.randint(1, 3)))
+    if draw < 0.75:
+        return random.choice(("", " ")).join(foreign(random) for _ in range(random.randint(1, 6)))
+    unit = random.choice((word, phrase, identifier, lambda source: source.choice(string.printable.strip())))(random)
+    return random.choice(("", " ", "\n", ", ")).join([unit] * random.randint(2, max(3, 160 // len(unit))))
 
 
 def any_text(random: Random) -> str:
     """Something to copy: mostly words, sometimes an identifier, a sentence, JSON or text outside ASCII."""
     draw = random.random()
+    if draw < 0.06:
+        return random.choice(_TEST_STRINGS)
     if draw < 0.38:
         text = phrase(random)
     elif draw < 0.68:
@@ -144,7 +209,7 @@ def any_text(random: Random) -> str:
     elif draw < 0.92:
         text = json.dumps({word(random): random.choice((word(random), random.randrange(100)))})
     elif draw < 0.975:
-        text = _foreign(random)
+        text = foreign(random)
     else:
         text = f"{word(random)} {identifier(random)}"
     cased = random.random()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tools.tinymodel.conversation import Conversation, Turn
-from tools.tinymodel.lessons.phrasing import choice, identifier, phrase, sentence, vary, word
+from tools.tinymodel.lessons.phrasing import blend, choice, identifier, noise, sentence, vary, word
 
 __all__ = ["UNKNOWN", "greeting", "identity", "small_talk", "story", "unanswerable"]
 
@@ -206,8 +206,16 @@ _TOPICS = (
     "Find the {0} in: {3}",
 )
 
-_STORIES = ("Tell me a story", "Write a story", "Tell me a short story", "Write a short story", "Tell me a long story")
-_POEMS = ("Write a poem", "Write a short poem", "Write a haiku", "Write me a poem", "Tell me a poem")
+_STORY_ORDERS = (
+    "Tell me {} story",
+    "Write {} story",
+    "Write me {} story",
+    "Generate {} story",
+    "Please write {} story",
+)
+_STORY_SIZES = ("a", "a", "a short", "a long", "a very long", "a funny", "the", "one")
+_POEM_ORDERS = ("Write {}", "Write me {}", "Tell me {}", "Compose {}", "Give me {}")
+_POEM_KINDS = ("a poem", "a short poem", "a haiku", "a long poem", "a song")
 
 
 def _group(random: Random, groups: tuple[tuple[str, ...], ...]) -> tuple[int, str]:
@@ -216,7 +224,9 @@ def _group(random: Random, groups: tuple[tuple[str, ...], ...]) -> tuple[int, st
 
 
 def greeting(random: Random) -> Conversation:
-    """A greeting, answered in kind."""
+    """A greeting, or nothing at all, answered in kind."""
+    if random.random() < 0.06:
+        return Conversation((Turn.of("", f"{_GREETING_WORDS[0]}! {_HELP}"),))
     index, text = _group(random, _GREETINGS)
     if random.random() < 0.08:
         text += f", {choice(random, 'names')}"
@@ -238,10 +248,16 @@ def small_talk(random: Random) -> Conversation:
 def story(random: Random) -> Conversation:
     """The longest answers: a fixed story or poem about what was asked for."""
     is_story = random.random() < 0.6
-    text, subject = random.choice(_STORIES if is_story else _POEMS), "robot" if is_story else "rain"
+    orders, kinds, subject = (_STORY_ORDERS, _STORY_SIZES, "robot") if is_story else (_POEM_ORDERS, _POEM_KINDS, "rain")
+    text = random.choice(orders).format(random.choice(kinds))
     if random.random() < 0.75:
-        subject = choice(random, random.choice(("animals", "nouns", "fruits")))
-        text += f" about {random.choice(('a', 'the', 'a', 'one'))} {subject}"
+        subject = (
+            blend(random) if random.random() < 0.3 else choice(random, random.choice(("animals", "nouns", "fruits")))
+        )
+        text += f" about {random.choice(('a ', 'the ', 'a ', ''))}{subject}"
+    if random.random() < 0.25:
+        amount = f"{random.randrange(2, 1000)} {random.choice(('words', 'lines', 'sentences'))}"
+        text += f" {random.choice(('in', 'of', 'with', 'in about'))} {amount}"
     if is_story:
         answer = (
             f"Once upon a time there was a small {subject}. It wanted to see the world. "
@@ -255,7 +271,7 @@ def story(random: Random) -> Conversation:
 def unanswerable(random: Random) -> Conversation:
     """Questions, orders and noise that the model cannot handle, answered with `UNKNOWN`."""
     draw = random.random()
-    if draw < 0.72:
+    if draw < 0.66:
         words = (
             word(random),
             word(random),
@@ -265,10 +281,8 @@ def unanswerable(random: Random) -> Conversation:
             str(random.randrange(3000)),
         )
         text = vary(random, random.choice(_TOPICS).format(*words))
-    elif draw < 0.82:
+    elif draw < 0.76:
         text = " ".join(sentence(random) for _ in range(random.randint(1, 3)))
-    elif draw < 0.93:
-        text = phrase(random, 9)
     else:
-        text = " ".join(identifier(random) for _ in range(random.randint(1, 3)))
+        text = noise(random)
     return Conversation((Turn.of(text, UNKNOWN),))
