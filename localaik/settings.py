@@ -171,6 +171,7 @@ class Settings(BaseModel):
     fetch_timeout_seconds: Seconds = Field(20, description="Time limit of a fetch")
 
     strict_wire: bool = Field(False, description="Refuse unknown fields instead of ignoring them")
+    thought_signatures: Literal["accept", "strict"] = Field("accept", description="Check signatures of gemini-3 calls")
 
     access_log: bool = Field(True, description="One line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
@@ -191,6 +192,7 @@ class Settings(BaseModel):
     )
     max_file_bytes: Count = Field(2_147_483_648, description="Largest uploaded file")
     max_stored_bytes: Count = Field(21_474_836_480, description="Most bytes of all uploaded files together")
+    batch_concurrency: int = Field(1, ge=1, description="Requests of batches that run at once, beside all others")
 
     @property
     def upstream_is_set(self) -> bool:

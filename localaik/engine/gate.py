@@ -5,10 +5,26 @@ Waiting happens here and never inside the engine, because a request that waits t
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 from localaik.errors import Unavailable
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "as_background"]
+
+_BACKGROUND: Final[ContextVar[bool]] = ContextVar("localaik_background", default=False)
+
+
+@contextmanager
+def as_background() -> Iterator[None]:
+    """Whoever asks a gate within, or in a task made within, waits behind all others, and as long as it takes."""
+    token = _BACKGROUND.set(True)
+    try:
+        yield
+    finally:
+        _BACKGROUND.reset(token)
 
 
 class Gate:
@@ -20,6 +36,7 @@ class Gate:
         self._queue_seconds = queue_seconds
         self._busy = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._background: deque[asyncio.Future[None]] = deque()
 
     @property
     def busy(self) -> int:
@@ -28,7 +45,7 @@ class Gate:
 
     @property
     def waiting(self) -> int:
-        """Callers in the queue."""
+        """Callers in the queue; background work is none."""
         return sum(not place.done() for place in self._waiting)
 
     def resize(self, slots: int) -> None:
@@ -44,12 +61,18 @@ class Gate:
         if self._busy < self._slots:
             self._busy += 1
             return
+        if _BACKGROUND.get():
+            await self._wait_in(self._background, seconds=None)
+            return
         if self._queue_size and self.waiting >= self._queue_size:
             raise Unavailable("Too many requests are waiting for the model (LOCALAIK_QUEUE_SIZE).", reason="queue_full")
+        await self._wait_in(self._waiting, seconds=self._queue_seconds or None)
+
+    async def _wait_in(self, queue: deque[asyncio.Future[None]], *, seconds: float | None) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        queue.append(place)
         try:
-            async with asyncio.timeout(self._queue_seconds or None):
+            async with asyncio.timeout(seconds):
                 await place
         except BaseException as error:
             if place.done() and not place.cancelled():
@@ -61,13 +84,13 @@ class Gate:
             raise
 
     def release(self) -> None:
-        """Give the slot back; whoever waits longest gets it."""
+        """Give the slot back; whoever waits longest gets it, background work after all others."""
         self._busy -= 1
         self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._busy < self._slots:
-            place = self._waiting.popleft()
+        while (queue := self._waiting or self._background) and self._busy < self._slots:
+            place = queue.popleft()
             if not place.done():
                 self._busy += 1
                 place.set_result(None)

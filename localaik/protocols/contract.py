@@ -1,13 +1,14 @@
 """What a protocol is to the server: a name, routes, an error shape. A new one is a new folder with a `PROTOCOL`."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from localaik.errors import LocalaikError
 from localaik.http.call import Call
+from localaik.jobs.runner import Runner, Source
 
 if TYPE_CHECKING:
     from localaik.embeddings.embedder import Embedder
@@ -28,6 +29,7 @@ class Services:
     registry: "Registry"
     store: "Store"
     embedder: "Embedder"
+    jobs: Runner = field(default_factory=Runner)
 
 
 Handler = Callable[[Call, Services], Awaitable[web.StreamResponse]]
@@ -58,3 +60,5 @@ class Protocol:
     """An error as this protocol writes it, with its status."""
     headers: Callable[[Call], Mapping[str, str]]
     """Headers that every answer of this protocol carries, errors and streams included."""
+    background: Callable[[Services], Source] | None = None
+    """Makes the source of what this protocol does without anybody waiting."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from localaik.engine.embedding import EmbeddingEngine
     from localaik.engine.engine import Engine
+    from localaik.jobs.runner import Runner
     from localaik.media.loader import MediaLoader
     from localaik.server.app import Face
     from localaik.state.store import Store
@@ -110,6 +111,7 @@ class Server:
         self._face: Face | None = None
         self._loader: MediaLoader | None = None
         self._store: Store | None = None
+        self._jobs: Runner | None = None
         self._stopping = False
         self.url = ""
         """`http://host:port`, once started."""
@@ -147,6 +149,8 @@ class Server:
         Setting `hurry` ends the grace period.
         """
         self._stopping = True
+        if self._jobs is not None:
+            await self._jobs.close()
         if self._runner is not None:
             for site in tuple(self._runner.sites):
                 await site.stop()
@@ -172,7 +176,7 @@ class Server:
 
         from localaik.server.assembly import assemble  # noqa: PLC0415
 
-        self._face, self._loader, self._store = assemble(
+        self._face, self._loader, self._store, self._jobs = assemble(
             self._settings, self._engine, self._embedding_engine, lambda: self._stopping
         )
         # The low-level server: its requests all reach our own routing, as they were sent.
@@ -190,6 +194,7 @@ class Server:
         gc.set_threshold(_COLLECT_AFTER, 20, 20)
         for listening in sockets:
             await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
+        self._jobs.start()
 
     async def _is_quiet_in_time(self, hurry: asyncio.Event) -> bool:
         """Wait until no request runs any more; False where the grace period ends first."""

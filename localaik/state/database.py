@@ -25,9 +25,9 @@ _BUSY_SECONDS: Final = 30  # how long another process of the same folder may hol
 T = TypeVar("T")
 
 
-def sqlite_in(folder: Path) -> URL:
-    """The URL of the SQLite database in `folder`."""
-    return URL.create("sqlite+aiosqlite", database=str(folder / "state.sqlite3"))
+def sqlite_in(folder: Path, name: str) -> URL:
+    """The URL of the SQLite database `name` in `folder`."""
+    return URL.create("sqlite+aiosqlite", database=str(folder / name))
 
 
 def sqlite_in_memory() -> URL:

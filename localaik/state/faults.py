@@ -3,11 +3,14 @@
 from localaik.errors import AlreadyExists, BadRequest, NotFound
 
 __all__ = [
+    "EmptyBatch",
     "FileTooLarge",
     "InvalidId",
     "InvalidPageToken",
     "NameTaken",
     "StoreFull",
+    "UnknownBatch",
+    "UnknownCache",
     "UnknownFile",
     "UnknownUpload",
     "UploadEnded",
@@ -38,6 +41,13 @@ class NameTaken(AlreadyExists):
 
     def __init__(self, file_id: str) -> None:
         super().__init__(f"The file {file_id} already exists.", reason="file_exists")
+
+
+class UnknownCache(NotFound):
+    """No such cached content: never stored, deleted or expired."""
+
+    def __init__(self) -> None:
+        super().__init__("CachedContent not found (or permission denied)", reason="cached_content_not_found")
 
 
 class UnknownFile(NotFound):
@@ -98,3 +108,17 @@ class StoreFull(BadRequest):
             " that are not needed any more.",
             reason="store_full",
         )
+
+
+class EmptyBatch(BadRequest):
+    """A batch without any request."""
+
+    def __init__(self) -> None:
+        super().__init__("The batch has no requests.", reason="empty_batch")
+
+
+class UnknownBatch(NotFound):
+    """No such batch: never made, or deleted."""
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(f"The batch {batch_id} does not exist.", reason="batch_not_found")

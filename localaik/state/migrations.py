@@ -47,6 +47,59 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """,
         "CREATE INDEX uploads_expires ON uploads (expires)",
     ),
+    (
+        """
+        CREATE TABLE cached_contents (
+            id VARCHAR(64) NOT NULL PRIMARY KEY,
+            model TEXT NOT NULL,
+            display_name TEXT,
+            body TEXT NOT NULL,
+            tokens BIGINT,
+            created BIGINT NOT NULL,
+            updated BIGINT NOT NULL,
+            expires BIGINT NOT NULL
+        )
+        """,
+        "CREATE INDEX cached_contents_created ON cached_contents (created, id)",
+        "CREATE INDEX cached_contents_expires ON cached_contents (expires)",
+    ),
+    (  # batches
+        """
+        CREATE TABLE batches (
+            id VARCHAR(64) NOT NULL PRIMARY KEY,
+            kind VARCHAR(16) NOT NULL,
+            model TEXT NOT NULL,
+            display_name TEXT,
+            priority BIGINT NOT NULL,
+            from_file BOOLEAN NOT NULL,
+            state VARCHAR(16) NOT NULL,
+            cancelled BOOLEAN NOT NULL,
+            expired BOOLEAN NOT NULL,
+            total BIGINT NOT NULL,
+            succeeded BIGINT NOT NULL,
+            failed BIGINT NOT NULL,
+            created BIGINT NOT NULL,
+            updated BIGINT NOT NULL,
+            ended BIGINT,
+            output_file VARCHAR(64),
+            error TEXT
+        )
+        """,
+        "CREATE INDEX batches_created ON batches (created, id)",
+        "CREATE INDEX batches_state ON batches (state)",
+        """
+        CREATE TABLE batch_items (
+            batch_id VARCHAR(64) NOT NULL,
+            place BIGINT NOT NULL,
+            tag TEXT,
+            request TEXT NOT NULL,
+            state VARCHAR(16) NOT NULL,
+            result TEXT,
+            PRIMARY KEY (batch_id, place)
+        )
+        """,
+        "CREATE INDEX batch_items_state ON batch_items (batch_id, state, place)",
+    ),
 )
 
 

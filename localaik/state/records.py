@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-__all__ = ["NewFile", "Page", "StoredFile", "UploadState", "UploadStatus"]
+__all__ = ["NewCache", "NewFile", "Page", "StoredCache", "StoredFile", "UploadState", "UploadStatus"]
 
 T = TypeVar("T")
 
@@ -53,6 +53,34 @@ class UploadStatus:
     """Bytes that are kept, of whole chunks only."""
     declared: int | None
     """Bytes that were promised at the start, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCache:
+    """A cached content that is about to be stored."""
+
+    model: str
+    body: str
+    """The content in the words of the protocol that keeps it."""
+    created: datetime
+    expires: datetime
+    """Both with a time zone, by the store's clock."""
+    display_name: str | None = None
+    tokens: int | None = None
+    """The size of the content as a prompt, or None where the engine can't tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCache:
+    """A cached content, without what it holds. Times are in UTC."""
+
+    id: str
+    model: str
+    display_name: str | None
+    tokens: int | None
+    created: datetime
+    updated: datetime
+    expires: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, RowMapping, or_
 from localaik.state.records import StoredFile
 from localaik.state.tables import FILES
 
-__all__ = ["file_of", "lives"]
+__all__ = ["file_of", "lives", "microseconds_of", "moment_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,10 +28,16 @@ def file_of(row: RowMapping | dict[str, Any]) -> StoredFile:
         size=row["size"],
         sha256=row["sha256"],
         generated=row["generated"],
-        created=_moment(row["created"]),
-        expires=None if expires is None else _moment(expires),
+        created=moment_of(row["created"]),
+        expires=None if expires is None else moment_of(expires),
     )
 
 
-def _moment(microseconds: int) -> datetime:
+def moment_of(microseconds: int) -> datetime:
+    """The time, in UTC, that is so many microseconds after 1970 began."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds_of(moment: datetime) -> int:
+    """Microseconds since 1970; `moment` has a time zone."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

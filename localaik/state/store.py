@@ -14,11 +14,14 @@ from localaik.errors import InternalFault, LocalaikError, Unavailable
 
 if TYPE_CHECKING:
     from localaik.settings import Settings
+    from localaik.state.batches import BatchStore
+    from localaik.state.caches import CacheStore
     from localaik.state.files import FileReader, FileStore
     from localaik.state.shelf import Shelf
 
 __all__ = ["Store"]
 
+DATABASE_FILE: Final = "state.sqlite3"
 _SWEEP_SECONDS: Final = 600
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Store:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._shelf: Shelf | None = None
         self._files: FileStore | None = None
+        self._caches: CacheStore | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -49,6 +53,30 @@ class Store:
                 if self._files is None:
                     self._files = await self._open()
         return self._files
+
+    async def caches(self) -> "CacheStore":
+        """The cached contents. Raises what `files` raises."""
+        await self.files()
+        if self._caches is None:
+            raise Unavailable("The server is stopping.", reason="stopping")
+        return self._caches
+
+    async def batches(self) -> "BatchStore":
+        """The stored batches. Raises as `files`."""
+        from localaik.state.batches import BatchStore  # noqa: PLC0415 - loaded by the first use only
+
+        await self.files()
+        if self._shelf is None:
+            raise Unavailable("The server is stopping.", reason="stopping")
+        return BatchStore(self._shelf)
+
+    def may_hold_anything(self) -> bool:
+        """False where nothing was stored so far, which costs nothing to know."""
+        if self._shelf is not None:
+            return True
+        if self._closed or self._settings.state == "memory":
+            return False
+        return bool(self._settings.database_url) or (self._settings.data_path() / DATABASE_FILE).exists()
 
     @asynccontextmanager
     async def open(self, file_id: str) -> "AsyncIterator[FileReader]":
@@ -67,7 +95,7 @@ class Store:
                 await self._shelf.database.close()
             if self._temporary is not None:
                 await asyncio.to_thread(self._temporary.cleanup)
-            self._files = self._shelf = self._sweeper = self._temporary = None
+            self._files = self._caches = self._shelf = self._sweeper = self._temporary = None
 
     async def _open(self) -> "FileStore":
         await asyncio.to_thread(_load)  # a third of a second that would stop every other request
@@ -93,31 +121,37 @@ class Store:
             self._temporary = tempfile.TemporaryDirectory(prefix="localaik-")
         folder = Path(self._temporary.name) if self._temporary is not None else self._settings.data_path()
         blobs = await asyncio.to_thread(partial(Blobs, folder, durable=not in_memory))
-        url = sqlite_in_memory() if in_memory else self._settings.database_url or sqlite_in(folder)
+        url = sqlite_in_memory() if in_memory else self._settings.database_url or sqlite_in(folder, DATABASE_FILE)
         database = await Database.open(url)
         return Shelf(database, blobs, Limits.of(self._settings), self._clock)
 
     async def _open_files(self, shelf: "Shelf") -> "FileStore":
-        from localaik.state.files import FileStore  # noqa: PLC0415 - loaded by the first use only
+        from localaik.state.caches import CacheStore  # noqa: PLC0415 - loaded by the first use only
+        from localaik.state.files import FileStore  # noqa: PLC0415
 
         files = FileStore(shelf)
+        self._caches = CacheStore(shelf)
         await files.sweep()
+        await self._caches.sweep()
         await files.tidy()
-        self._sweeper = asyncio.create_task(_sweep_now_and_then(files))
+        self._sweeper = asyncio.create_task(_sweep_now_and_then(files, self._caches))
         return files
 
 
 def _load() -> None:
+    import localaik.state.batches  # noqa: PLC0415
+    import localaik.state.caches  # noqa: PLC0415
     import localaik.state.files  # noqa: F401, PLC0415 - SQLAlchemy is slow to import
 
 
-async def _sweep_now_and_then(files: "FileStore") -> None:
+async def _sweep_now_and_then(files: "FileStore", caches: "CacheStore") -> None:
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
         try:
             await files.sweep()
+            await caches.sweep()
         except Exception as error:  # noqa: BLE001 - the next round may succeed; nobody waits for this one
-            _log.warning("expired files could not be deleted: %s", _reason(error))
+            _log.warning("what has expired could not be deleted: %s", _reason(error))
 
 
 def _reason(error: Exception) -> str:

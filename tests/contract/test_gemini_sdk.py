@@ -311,7 +311,7 @@ def test_g040_models_are_listed_and_looked_up(client: genai.Client) -> None:
     assert "models/tiny" in names
     model = client.models.get(model=MODEL)
     assert (model.name, model.input_token_limit) == (f"models/{MODEL}", 8192)
-    assert model.supported_actions == ["generateContent", "streamGenerateContent", "countTokens"]
+    assert model.supported_actions == ["generateContent", "streamGenerateContent", "countTokens", "createCachedContent"]
 
 
 # Errors

@@ -19,6 +19,7 @@ from tests.contract.conftest import RunningServer
 CAPTURES = Path(__file__).parent.parent / "wire" / "gemini"
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
 
+GONE = "CachedContent not found (or permission denied)"
 # What the content of a request demands where that is no answer: status, and words of the message.
 REFUSED: dict[str, list[tuple[int, str]]] = {
     "py_generate_content_full_config": [(400, "CachedContent can not be used with GenerateContent request setting")],
@@ -26,7 +27,12 @@ REFUSED: dict[str, list[tuple[int, str]]] = {
     "py_images": [(403, "You do not have permission to access the File abc or it may not exist.")],
     "py_inline_data_bytes": [(400, "contents[0].parts[0].inlineData")],
     "py_function_response_parts": [(400, "contents[2].parts[0].functionResponse.parts[0].inlineData")],
+    "py_caches": [(200, ""), *[(403, GONE)] * 2, (200, ""), *[(403, GONE)] * 2],  # the id here is another one
+    "js_caches": [(200, ""), *[(403, GONE)] * 2],
     "js_images": [(400, "contents[0].parts[0].inlineData")],
+    "py_batches_inline": [(200, ""), (404, "b1 does not exist"), (200, ""), *[(404, "b1 does not exist")] * 2],
+    "py_batches_file": [(403, "You do not have permission to access the File abc")],
+    "py_batches_embeddings_file": [(403, "You do not have permission to access the File abc")],
     "py_models_list_paging": [(200, ""), (400, "page token")],
     "js_models_list_paging": [(200, ""), (400, "page token")],
 }
@@ -98,7 +104,13 @@ def check_answer(record: dict[str, Any], headers: dict[str, str], data: bytes) -
     assert headers["content-type"] == "application/json; charset=UTF-8"
     assert headers["content-encoding"] == "gzip"
     answer = json.loads(data)
-    if record["method"] == "GET":
+    if "atch" in record["path"] and ":batchEmbedContents" not in record["path"]:
+        jobs = answer["operations"] if record["method"] == "GET" else [answer]
+        assert all(job["name"] == job["metadata"]["name"] for job in jobs)
+        return
+    if "/cachedContents" in record["path"]:
+        assert answer["name"].startswith("cachedContents/") if record["method"] == "POST" else answer["cachedContents"]
+    elif record["method"] == "GET":
         assert "models" in answer or answer["name"] == f"models/{record['path'].rpartition('/')[2]}"
     elif ":countTokens" in record["path"]:
         assert answer["totalTokens"] > 0

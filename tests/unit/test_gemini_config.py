@@ -7,6 +7,7 @@ from localaik.generation.request import AnyJson, EnumText, JsonMatching, Samplin
 from localaik.protocols.gemini.decode import Decoded, decode
 from localaik.protocols.gemini.reading import read
 from localaik.protocols.gemini.types import GenerateContentRequest
+from localaik.state.faults import UnknownCache
 
 CONTENTS = [{"role": "user", "parts": [{"text": "Hi"}]}]
 STRING_ENUM = {"type": "STRING", "enum": ["a", "b"]}
@@ -268,8 +269,8 @@ def test_g030_file_search_finds_no_store() -> None:
 # Cached contents
 
 
-def test_g048_no_cached_content_exists() -> None:
-    with pytest.raises(Forbidden, match=r"CachedContent not found \(or permission denied\)"):
+def test_g048_a_cached_content_that_does_not_exist() -> None:
+    with pytest.raises(UnknownCache, match=r"CachedContent not found \(or permission denied\)"):
         decode_body({"contents": CONTENTS, "cachedContent": "cachedContents/c1"})
 
 

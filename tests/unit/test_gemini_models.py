@@ -65,7 +65,12 @@ def test_b064_the_description_of_a_model() -> None:
         "description": "Answered by tiny.",
         "inputTokenLimit": 8192,
         "outputTokenLimit": 8192,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+        "supportedGenerationMethods": [
+            "generateContent",
+            "streamGenerateContent",
+            "countTokens",
+            "createCachedContent",
+        ],
         "temperature": 0.8,
         "topP": 0.95,
         "topK": 40,

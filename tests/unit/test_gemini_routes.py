@@ -369,6 +369,8 @@ NOT_FOUND_ROWS = [
     ("POST", "/models/m:computeTokens"),
     ("POST", "/publishers/google/models/x:generateContent"),
     ("POST", "/projects/p/locations/l"),
+    ("GET", "/models/m/operations/o"),
+    ("GET", "/tunedModels/t/operations/o"),
     ("GET", "/models/m:generateContent"),
     ("PUT", "/models/m:countTokens"),
     ("POST", "/models"),
@@ -377,7 +379,7 @@ NOT_IMPLEMENTED_ROWS = [
     *(
         ("POST", f"/models/m:{action}")
         for action in (
-            *("batchGenerateContent", "asyncBatchEmbedContent", "predict", "predictLongRunning", "generateText"),
+            *("predict", "predictLongRunning", "generateText"),
             *(
                 "generateMessage",
                 "generateAnswer",
@@ -389,14 +391,8 @@ NOT_IMPLEMENTED_ROWS = [
         )
     ),
     ("POST", "/files:register"),
-    *((method, "/cachedContents") for method in ("GET", "POST")),
-    *((method, "/cachedContents/c") for method in ("GET", "PATCH", "DELETE")),
-    ("GET", "/batches"),
-    *((method, "/batches/b") for method in ("GET", "DELETE")),
-    ("POST", "/batches/b:cancel"),
     ("PATCH", "/batches/b:updateGenerateContentBatch"),
     ("PATCH", "/batches/b:updateEmbedContentBatch"),
-    ("GET", "/models/m/operations/o"),
     ("GET", "/fileSearchStores/s/upload/operations/o"),
     *((method, "/fileSearchStores") for method in ("GET", "POST")),
     ("DELETE", "/fileSearchStores/s?force=True"),

@@ -54,10 +54,14 @@ _Piece = str | Text | Attachment | ToolCall | ToolResult
 
 
 class ContentReader:
-    """Turns contents into messages. `low_detail` is the media resolution of the request as a whole."""
+    """Turns contents into messages. `low_detail` is the media resolution of the request as a whole.
 
-    def __init__(self, findings: Findings, *, low_detail: bool = False) -> None:
+    The first `cached` contents are those of a cached content.
+    """
+
+    def __init__(self, findings: Findings, *, low_detail: bool = False, cached: int = 0) -> None:
         self._findings = findings
+        self._cached = cached
         self._low_detail = low_detail
 
     def read(self, contents: Sequence[types.Content]) -> list[Message]:
@@ -65,7 +69,8 @@ class ContentReader:
         messages: list[Message] = []
         pairing = CallPairing(self._findings, contents)
         for index, content in enumerate(contents):
-            path = f"contents[{index}]"
+            own = index - self._cached
+            path = f"contents[{own}]" if own >= 0 else f"cachedContent.contents[{index}]"
             role = _ROLES.get((content.role or "").lower())
             if role is None:
                 self._findings.refuse_line(

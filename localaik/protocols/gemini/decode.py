@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localaik.errors import BadRequest, Forbidden
+from localaik.content import Text
+from localaik.errors import BadRequest
 from localaik.generation.request import (
     AnyJson,
     EnumText,
@@ -16,12 +17,15 @@ from localaik.generation.request import (
     Thinking,
 )
 from localaik.protocols.gemini import types
+from localaik.protocols.gemini.caches_types import CachedPrompt, cache_name_of
 from localaik.protocols.gemini.contents import ContentReader
 from localaik.protocols.gemini.reading import Findings
 from localaik.protocols.gemini.schema import JsonSchema, enum_values, to_json_schema
+from localaik.protocols.gemini.signatures import check_signatures
 from localaik.protocols.gemini.tools import read_tools
+from localaik.state.faults import UnknownCache
 
-__all__ = ["Answering", "Decoded", "decode", "decode_count"]
+__all__ = ["Answering", "Decoded", "decode", "decode_cached", "decode_count"]
 
 _MIME_TYPES: Final = ("text/plain", "application/json", "text/x.enum")
 _MAX_STOP_SEQUENCES: Final = 5
@@ -52,6 +56,8 @@ class Answering:
     """None: no log probabilities; else the number of alternatives to each token."""
     safety_categories: tuple[str, ...] = ()
     """Categories to list as rated, in the order of the request."""
+    cached_tokens: int = 0
+    """The part of the prompt that a cached content takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +76,38 @@ def decode(
     *,
     model_version: str | None = None,
     max_messages: int = 0,
+    cached: CachedPrompt | None = None,
     root: str = "GenerateContentRequest",
     prefix: str = "",
+    strict_signatures: bool = False,
 ) -> Decoded:
     """Check and translate a request for `model`.
 
     `model_version` is the name in the answer where it is not `model`; `max_messages` the most contents (0: any).
+    `cached` is the cached content that the request names, or None where it names none that exists.
     `root` is the wire's name of the message that was read, `prefix` the path of `request` in it, with a dot.
-    Raises `BadRequest` with all faults that were found, and `Forbidden` where a stored object is named
+    With `strict_signatures` calls of the history are held to their signatures.
+    Raises `BadRequest` with all faults that were found, `UnknownCache`, and `Forbidden` where a stored object is named
     of a kind of which none exists.
     """
     findings = Findings(root, prefix)
     config = request.generation_config or _NO_CONFIG
     low_detail = config.media_resolution == "MEDIA_RESOLUTION_LOW"
-    reader = ContentReader(findings, low_detail=low_detail)
+    whole = request if cached is None else _behind(cached.request, request)
+    cached_contents = len(cached.request.contents or ()) if cached is not None else 0
+    reader = ContentReader(findings, low_detail=low_detail, cached=cached_contents)
     generation = GenerationRequest(model)
-    generation.messages = _messages(request, reader, findings, max_messages)
+    generation.messages = _messages(whole, reader, findings, max_messages)
     _read_config(config, generation, findings)
     _check_request(request, findings)
-    tools = read_tools(request.tools or (), request.tool_config, model, findings)
+    if strict_signatures:
+        check_signatures(whole.contents or (), model, findings, cached=cached_contents)
+    if cached is not None:
+        _check_cached_model(cached, model, findings)
+    tools = read_tools(whole.tools or (), whole.tool_config, model, findings)
     generation.tools, generation.tool_choice = tools.functions, tools.choice
     findings.raise_if_any()
-    refusal = _cached_content(request, findings) or tools.forbidden
+    refusal = (_cached_content(request, findings) if cached is None else None) or tools.forbidden
     if refusal is not None:
         raise refusal
     thinking = config.thinking_config
@@ -101,12 +117,38 @@ def decode(
         include_thoughts=thinking is not None and bool(thinking.include_thoughts),
         logprobs=generation.logprobs,
         safety_categories=tuple(setting.category for setting in request.safety_settings or () if setting.category),
+        cached_tokens=cached.tokens if cached is not None else 0,
     )
     return Decoded(generation, answering, findings.ignored)
 
 
-def decode_count(request: types.CountTokensRequest, model: str, *, max_messages: int = 0) -> Decoded:
-    """Check and translate a request to count. Raises what `decode` raises."""
+def decode_cached(
+    request: types.GenerateContentRequest, model: str, *, max_messages: int = 0
+) -> tuple[GenerationRequest, list[str]]:
+    """Check what is to be cached for `model`.
+
+    The prompt that it is by itself, and the wire paths of fields without effect. Raises what `decode` raises.
+    """
+    findings = Findings("CreateCachedContentRequest.cached_content")
+    generation = GenerationRequest(model)
+    if not request.contents and request.system_instruction is None and not request.tools:
+        findings.refuse("contents", "at least one of contents, system_instruction and tools must be set")
+    reader = ContentReader(findings)
+    generation.messages = _messages(request, reader, findings, max_messages, needs_contents=bool(request.contents))
+    if all(message.role == "system" for message in generation.messages):
+        generation.messages.append(Message("user", [Text("")]))  # chat templates want a turn
+    tools = read_tools(request.tools or (), request.tool_config, model, findings)
+    generation.tools, generation.tool_choice = tools.functions, tools.choice
+    findings.raise_if_any()
+    if tools.forbidden is not None:
+        raise tools.forbidden
+    return generation, findings.ignored
+
+
+def decode_count(
+    request: types.CountTokensRequest, model: str, *, max_messages: int = 0, cached: CachedPrompt | None = None
+) -> Decoded:
+    """Check and translate a request to count. `cached` is as in `decode`; raises what that raises."""
     whole = request.generate_content_request
     if (whole is None) == (request.contents is None):
         raise BadRequest(
@@ -117,11 +159,16 @@ def decode_count(request: types.CountTokensRequest, model: str, *, max_messages:
         whole, prefix = types.GenerateContentRequest.model_construct(contents=request.contents), ""
     else:
         prefix = "generateContentRequest."
-    return decode(whole, model, max_messages=max_messages, root="CountTokensRequest", prefix=prefix)
+    return decode(whole, model, max_messages=max_messages, cached=cached, root="CountTokensRequest", prefix=prefix)
 
 
 def _messages(
-    request: types.GenerateContentRequest, reader: ContentReader, findings: Findings, max_messages: int
+    request: types.GenerateContentRequest,
+    reader: ContentReader,
+    findings: Findings,
+    max_messages: int,
+    *,
+    needs_contents: bool = True,
 ) -> list[Message]:
     contents = request.contents or []
     if max_messages and len(contents) > max_messages:
@@ -131,7 +178,7 @@ def _messages(
     system = reader.read_system(request.system_instruction) if request.system_instruction is not None else None
     faults_before = findings.fault_count
     conversation = reader.read(contents)
-    if not conversation and findings.fault_count == faults_before:
+    if needs_contents and not conversation and findings.fault_count == faults_before:
         findings.refuse("contents", "contents is not specified")
     return conversation if system is None else [system, *conversation]
 
@@ -283,11 +330,35 @@ def _check_request(request: types.GenerateContentRequest, findings: Findings) ->
             findings.ignore(camel)
 
 
-def _cached_content(request: types.GenerateContentRequest, findings: Findings) -> Forbidden | BadRequest | None:
-    """The refusal of a request that names a cached content: none exists here."""
+def _cached_content(request: types.GenerateContentRequest, findings: Findings) -> UnknownCache | BadRequest | None:
+    """The refusal of a request that names a cached content that does not exist."""
     if not request.cached_content:
         return None
-    if not request.cached_content.startswith("cachedContents/"):
+    if cache_name_of(request.cached_content) is None:
         field = findings.path("cachedContent")
         return BadRequest(f"{field}: the name of a cached content is cachedContents/ID.", field=field)
-    return Forbidden("CachedContent not found (or permission denied)")
+    return UnknownCache()
+
+
+def _check_cached_model(cached: CachedPrompt, model: str, findings: Findings) -> None:
+    if cached.model != model:
+        line = (
+            f"Model used by GenerateContent request (models/{model}) and CachedContent (models/{cached.model}) has to"
+            " be the same."
+        )
+        findings.refuse_line("cachedContent", line, line)
+
+
+def _behind(
+    cached: types.GenerateContentRequest, request: types.GenerateContentRequest
+) -> types.GenerateContentRequest:
+    """The request with what is cached in front of its own contents, of which it needs some."""
+    contents = [*(cached.contents or ()), *request.contents] if request.contents else None
+    return request.model_copy(
+        update={
+            "contents": contents,
+            "system_instruction": cached.system_instruction,
+            "tools": cached.tools,
+            "tool_config": cached.tool_config,
+        }
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
+import orjson
 from aiohttp import web
 
 from localaik.embeddings.prompts import Task
@@ -27,6 +28,7 @@ __all__ = [
     "decode_batch",
     "decode_single",
     "embed_content",
+    "embed_one",
 ]
 
 MAX_REQUESTS: Final = 2048
@@ -75,6 +77,13 @@ async def embed_content(call: Call, services: Services) -> web.StreamResponse:
     request = read(EmbedContentRequest, body, strict=settings.strict_wire, ignored=call.ignored)
     embedded = await _embed(call, services, EmbeddingRequest(model, [decode_single(request, model)]))
     return _answer(call, embedded, {"embedding": _values(embedded)[0]})
+
+
+async def embed_one(services: Services, model: str, body: object) -> bytes:
+    """The answer to one request of a background batch: `embedding`, and `tokenCount` beside it."""
+    request = read(EmbedContentRequest, body, strict=services.settings.strict_wire, ignored=[])
+    embedded = await _run(services, EmbeddingRequest(model, [decode_single(request, model)]))
+    return orjson.dumps({"embedding": _values(embedded)[0], "tokenCount": str(embedded.tokens)})
 
 
 async def batch_embed_contents(call: Call, services: Services) -> web.StreamResponse:
@@ -180,8 +189,14 @@ def _model(call: Call, services: Services, method: str) -> str:
 
 
 async def _embed(call: Call, services: Services, request: EmbeddingRequest) -> Embedded:
+    embedded = await _run(services, request)
+    call.prompt_tokens = embedded.tokens
+    return embedded
+
+
+async def _run(services: Services, request: EmbeddingRequest) -> Embedded:
     try:
-        embedded = await services.embedder.run(request)
+        return await services.embedder.run(request)
     except TooManyDimensions as error:
         path = (error.field or "").removesuffix("content") + "outputDimensionality"
         raise _refused(path, f"must be between 1 and {error.width}, got {error.dimensions}") from None
@@ -189,8 +204,6 @@ async def _embed(call: Call, services: Services, request: EmbeddingRequest) -> E
         raise _refused(
             error.field or "", f"the model takes {error.limit} tokens, the content has {error.tokens}"
         ) from None
-    call.prompt_tokens = embedded.tokens
-    return embedded
 
 
 def _refused(path: str, description: str) -> BadRequest:

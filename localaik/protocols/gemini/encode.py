@@ -4,8 +4,6 @@ Source of the shapes: GenerateContentResponse in the REST reference of the Gemin
 """
 
 import codecs
-import hmac
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -14,10 +12,12 @@ import orjson
 from localaik.generation.events import FinishReason, TokenLogprob, Usage
 from localaik.generation.fold import Choice, FoldedCall, Generation
 from localaik.protocols.gemini.decode import Answering
+from localaik.protocols.gemini.signatures import signature_of
 
 __all__ = [
     "FINISH_REASONS",
     "LogprobWriter",
+    "cached_count",
     "call_part",
     "candidate_object",
     "count_object",
@@ -38,8 +38,6 @@ FINISH_REASONS: Final[Mapping[FinishReason, str]] = {
     "other": "OTHER",
 }
 _CALLS_MESSAGE: Final = "Model generated function call(s)."
-# Signatures tell which call they belong to and guard nothing; equal answers have equal ones, also after a restart.
-_SIGNATURE_KEY: Final = b"localaik thought signature"
 _LINE_BREAKS: Final = str.maketrans("\r\n", "  ")
 
 Object = dict[str, object]
@@ -50,7 +48,7 @@ def encode_generation(generation: Generation, answering: Answering, response_id:
     choices = generation.choices
     blocked = len(choices) == 1 and is_blocked(choices[0].finish_reason, had_news=_has_news(choices[0]))
     candidates = [] if blocked else [_candidate(choice, answering) for choice in choices]
-    usage = usage_object(generation.usage)
+    usage = usage_object(generation.usage, answering.cached_tokens)
     return orjson.dumps(response_object(candidates, usage, answering.model_version, response_id))
 
 
@@ -59,9 +57,16 @@ def is_blocked(reason: FinishReason | None, *, had_news: bool) -> bool:
     return reason == "content_filter" and not had_news
 
 
-def count_object(usage: Usage) -> Object:
-    """The body of a countTokens answer."""
-    return {"totalTokens": usage.prompt_tokens, "promptTokensDetails": prompt_details(usage)}
+def count_object(usage: Usage, cached_tokens: int = 0) -> Object:
+    """The body of a countTokens answer. `cached_tokens` of the prompt are those of a cached content."""
+    counts: Object = {"totalTokens": usage.prompt_tokens, "promptTokensDetails": prompt_details(usage)}
+    return {**counts, **cached_count(usage, cached_tokens)}
+
+
+def cached_count(usage: Usage, cached_tokens: int) -> Object:
+    """The field that tells the share of a cached content; none where there is no share, or no prompt's size yet."""
+    share = min(cached_tokens, usage.prompt_tokens)
+    return {"cachedContentTokenCount": share} if share else {}
 
 
 def response_object(candidates: Sequence[Object], usage: Object, model_version: str, response_id: str) -> Object:
@@ -112,8 +117,7 @@ def call_part(call: FoldedCall, *, signed: bool) -> Object:
     arguments = call.arguments.translate(_LINE_BREAKS).encode("utf-8", "replace") if call.arguments.strip() else b"{}"
     part: Object = {"functionCall": {"id": call.id, "name": call.name, "args": orjson.Fragment(arguments)}}
     if signed:
-        told = call.name.encode("utf-8", "replace") + b"\0" + arguments
-        part["thoughtSignature"] = b64encode(hmac.digest(_SIGNATURE_KEY, told, "sha256")).decode()
+        part["thoughtSignature"] = signature_of(call.name, arguments)
     return part
 
 
@@ -124,10 +128,11 @@ def prompt_details(usage: Usage) -> list[Object]:
     return [{"modality": modality, "tokenCount": count} for modality, count in counts.items() if count]
 
 
-def usage_object(usage: Usage) -> Object:
-    """`usageMetadata` for counts so far, or for the final ones."""
+def usage_object(usage: Usage, cached_tokens: int = 0) -> Object:
+    """`usageMetadata` for counts so far, or for the final ones; `cached_tokens` as for `count_object`."""
     candidates = max(usage.completion_tokens - usage.reasoning_tokens, 0)
-    counts: Object = {"promptTokenCount": usage.prompt_tokens, "candidatesTokenCount": candidates}
+    counts: Object = {"promptTokenCount": usage.prompt_tokens, **cached_count(usage, cached_tokens)}
+    counts["candidatesTokenCount"] = candidates
     if usage.reasoning_tokens:
         counts["thoughtsTokenCount"] = usage.reasoning_tokens
     counts["totalTokenCount"] = usage.prompt_tokens + candidates + usage.reasoning_tokens

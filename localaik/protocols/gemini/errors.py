@@ -25,7 +25,7 @@ from localaik.errors import (
     Unavailable,
     WrongContentType,
 )
-from localaik.state.faults import UnknownFile
+from localaik.state.faults import UnknownCache, UnknownFile
 
 __all__ = ["Answer", "answer_of", "error_object"]
 
@@ -36,6 +36,7 @@ _ANSWERS: Final[tuple[tuple[type[LocalaikError], int, str], ...]] = (
     (WrongContentType, 400, "INVALID_ARGUMENT"),
     (Forbidden, 403, "PERMISSION_DENIED"),
     (UnknownFile, 403, "PERMISSION_DENIED"),
+    (UnknownCache, 403, "PERMISSION_DENIED"),
     (NotFound, 404, "NOT_FOUND"),
     (AlreadyExists, 409, "ALREADY_EXISTS"),
     (MethodNotAllowed, 404, "NOT_FOUND"),

@@ -12,7 +12,7 @@ __all__ = ["find_embedding_model", "find_model", "is_embedding_name", "list_page
 
 _DEFAULT_PAGE: Final = 50
 _LARGEST_PAGE: Final = 1000
-_METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
+_METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens", "createCachedContent")
 _EMBEDDING_METHODS: Final = ("embedContent", "batchEmbedContents", "countTokens")
 _ENGINE_DEFAULTS: Final = {"temperature": 0.8, "topP": 0.95, "topK": 40}  # llama.cpp's, common/common.h
 

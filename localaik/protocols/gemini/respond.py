@@ -1,5 +1,7 @@
 """How answers leave: content types, the two forms of streams, errors, and headers that all answers have."""
 
+import os
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,10 +14,11 @@ from localaik.http.respond import json_response
 from localaik.protocols.gemini.errors import answer_of, error_object
 from localaik.protocols.gemini.stream import Framing
 
-__all__ = ["JSON_TYPE", "SSE_TYPE", "headers", "render_error", "stream_framing", "stream_headers"]
+__all__ = ["JSON_TYPE", "SSE_TYPE", "headers", "new_response_id", "render_error", "stream_framing", "stream_headers"]
 
 JSON_TYPE: Final = "application/json; charset=UTF-8"
 SSE_TYPE: Final = "text/event-stream"
+_RESPONSE_ID_BYTES: Final = 16  # 22 characters of base64
 _STREAM_ACTION: Final = ":streamGenerateContent"
 _ERROR_LAYOUT: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HEADERS: Final = {"Vary": "Origin, X-Origin, Referer", "X-Content-Type-Options": "nosniff"}
@@ -33,6 +36,11 @@ def stream_headers(framing: Framing) -> Mapping[str, str]:
     """Headers of a stream beside its content type."""
     caching = {"Cache-Control": "no-cache"} if framing is Framing.SSE else {}
     return {"Content-Disposition": "attachment", **caching}
+
+
+def new_response_id() -> str:
+    """The `responseId` of one answer."""
+    return urlsafe_b64encode(os.urandom(_RESPONSE_ID_BYTES)).decode().rstrip("=")
 
 
 def render_error(error: LocalaikError, call: Call) -> web.Response:

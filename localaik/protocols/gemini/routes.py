@@ -1,8 +1,6 @@
 """The routes of the Gemini API: read, decode, run, encode, write."""
 
 import asyncio
-import os
-from base64 import urlsafe_b64encode
 from math import isfinite
 from typing import Final
 
@@ -16,6 +14,9 @@ from localaik.http.respond import json_response
 from localaik.http.stream import stream_events
 from localaik.protocols.contract import Handler, Protocol, Route, Services
 from localaik.protocols.figures import watch
+from localaik.protocols.gemini.batches import batch_routes
+from localaik.protocols.gemini.batches_work import BatchWork
+from localaik.protocols.gemini.caches import cache_routes, cached_prompt
 from localaik.protocols.gemini.decode import Decoded, decode, decode_count
 from localaik.protocols.gemini.embeddings import batch_embed_contents, count_embedding_tokens, embed_content
 from localaik.protocols.gemini.encode import count_object, encode_generation
@@ -32,6 +33,7 @@ from localaik.protocols.gemini.respond import (
     JSON_TYPE,
     SSE_TYPE,
     headers,
+    new_response_id,
     render_error,
     stream_framing,
     stream_headers,
@@ -44,14 +46,13 @@ __all__ = ["PROTOCOL"]
 
 _SURFACE: Final = "gemini"
 _VERSIONS: Final = ("/v1beta", "/v1", "/v1alpha", "")
-_RESPONSE_ID_BYTES: Final = 16  # 22 characters of base64
 
 
 async def generate_content(call: Call, services: Services) -> web.StreamResponse:
     """POST models/{model}:generateContent."""
     decoded = await _read_request(call, services, "generateContent")
     generation = await fold(watch(call, services.pipeline.run(decoded.generation)))
-    body = encode_generation(generation, decoded.answering, _new_response_id())
+    body = encode_generation(generation, decoded.answering, new_response_id())
     return json_response(body, content_type=JSON_TYPE, gzip_for=call)
 
 
@@ -62,7 +63,7 @@ async def stream_generate_content(call: Call, services: Services) -> web.StreamR
     return await stream_events(
         call,
         watch(call, services.pipeline.run(decoded.generation)),
-        StreamEncoder(decoded.answering, _new_response_id(), framing),
+        StreamEncoder(decoded.answering, new_response_id(), framing),
         content_type=SSE_TYPE if framing is Framing.SSE else JSON_TYPE,
         headers=stream_headers(framing),
         write_idle_seconds=services.settings.write_idle_seconds,
@@ -78,7 +79,8 @@ async def count_tokens(call: Call, services: Services) -> web.StreamResponse:
     settings = services.settings
     body = await read_json(call, settings)
     request = read(CountTokensRequest, body, strict=settings.strict_wire, ignored=call.ignored)
-    decoded = decode_count(request, name, max_messages=settings.max_messages)
+    cached = await cached_prompt(services, request.generate_content_request)
+    decoded = decode_count(request, name, max_messages=settings.max_messages, cached=cached)
     call.ignored += decoded.ignored
     limits = [limit for limit in (_time_limit(call), settings.request_timeout_seconds) if limit]
     try:
@@ -87,7 +89,7 @@ async def count_tokens(call: Call, services: Services) -> web.StreamResponse:
     except TimeoutError:
         raise TimedOut("Counting took longer than the request's time limit.", reason="timeout") from None
     call.prompt_tokens = usage.prompt_tokens
-    return json_response(count_object(usage), content_type=JSON_TYPE, gzip_for=call)
+    return json_response(count_object(usage, decoded.answering.cached_tokens), content_type=JSON_TYPE, gzip_for=call)
 
 
 async def list_models(call: Call, services: Services) -> web.StreamResponse:
@@ -125,7 +127,15 @@ async def _read_request(call: Call, services: Services, method: str) -> Decoded:
     settings = services.settings
     body = await read_json(call, settings)
     request = read(GenerateContentRequest, body, strict=settings.strict_wire, ignored=call.ignored)
-    decoded = decode(request, name, model_version=_model_version(call), max_messages=settings.max_messages)
+    cached = await cached_prompt(services, request)
+    decoded = decode(
+        request,
+        name,
+        model_version=_model_version(call),
+        max_messages=settings.max_messages,
+        cached=cached,
+        strict_signatures=settings.thought_signatures == "strict",
+    )
     call.ignored += decoded.ignored
     if decoded.generation.logprobs is not None and not services.pipeline.supports_logprobs:
         raise BadRequest(f"Logprobs is not enabled for models/{name}", field="generationConfig.responseLogprobs")
@@ -158,10 +168,6 @@ def _time_limit(call: Call) -> float | None:
     return seconds if isfinite(seconds) and seconds > 0 else None
 
 
-def _new_response_id() -> str:
-    return urlsafe_b64encode(os.urandom(_RESPONSE_ID_BYTES)).decode().rstrip("=")
-
-
 def _routes() -> tuple[Route, ...]:
     generation: tuple[tuple[str, Handler], ...] = (
         ("generateContent", generate_content),
@@ -182,8 +188,12 @@ def _routes() -> tuple[Route, ...]:
         )
         routes += [Route(method, version + path, handler, _SURFACE) for method, path, handler in table]
         routes += [Route(method, path, handler, _SURFACE) for method, path, handler in file_routes(version)]
+        routes += [Route(method, path, handler, _SURFACE) for method, path, handler in cache_routes(version)]
+        routes += [Route(method, path, handler, _SURFACE) for method, path, handler in batch_routes(version)]
         routes += unserved_routes(version)
     return tuple(routes)
 
 
-PROTOCOL: Final = Protocol(name="gemini", routes=_routes(), render_error=render_error, headers=headers)
+PROTOCOL: Final = Protocol(
+    name="gemini", routes=_routes(), render_error=render_error, headers=headers, background=BatchWork
+)

@@ -37,6 +37,7 @@ from localaik.protocols.gemini.decode import Answering
 from localaik.protocols.gemini.encode import (
     LogprobWriter,
     Object,
+    cached_count,
     call_part,
     candidate_object,
     is_blocked,
@@ -307,7 +308,8 @@ class StreamEncoder:
         return result
 
     def _send_candidates(self, candidates: list[Object], usage: Usage) -> None:
-        self._send(response_object(candidates, usage_object(usage), self._answering.model_version, self._response_id))
+        counts = usage_object(usage, self._answering.cached_tokens)
+        self._send(response_object(candidates, counts, self._answering.model_version, self._response_id))
 
     def _send(self, payload: Object) -> None:
         self._out.append(f"{self._before}{_on_one_line(orjson.dumps(payload).decode())}{self._after}")
@@ -334,7 +336,9 @@ class StreamEncoder:
         thoughts = f'"thoughtsTokenCount":{self._thought_tokens},' if self._thought_tokens else ""
         details = orjson.dumps(prompt_details(self._prompt)).decode()
         self._base = prompt + self._thought_tokens
-        self._to_count = f',"usageMetadata":{{"promptTokenCount":{prompt},"candidatesTokenCount":'
+        shared = cached_count(self._prompt, self._answering.cached_tokens)
+        cached = "".join(f'"{name}":{count},' for name, count in shared.items())
+        self._to_count = f',"usageMetadata":{{"promptTokenCount":{prompt},{cached}"candidatesTokenCount":'
         self._to_total = f',{thoughts}"totalTokenCount":'
         self._to_details = (
             f',"promptTokensDetails":{details},"candidatesTokensDetails":[{{"modality":"TEXT","tokenCount":'

@@ -38,6 +38,7 @@ __all__ = [
     "SafetySetting",
     "Schema",
     "SpeechConfig",
+    "SystemInstruction",
     "ThinkingConfig",
     "Tool",
     "ToolConfig",
@@ -246,6 +247,10 @@ def _text_as_content(value: object) -> object:
     return {"parts": [{"text": value}]} if isinstance(value, str) else value
 
 
+SystemInstruction = Annotated[Content | None, BeforeValidator(_text_as_content)]
+"""A content, or a text alone."""
+
+
 def _schema_or_boolean(value: object) -> str:
     return SCHEMA_TAGS[1] if isinstance(value, bool) else SCHEMA_TAGS[0]
 
@@ -390,7 +395,7 @@ class GenerateContentRequest(Message):
 
     model: str | None = None
     contents: Repeated[Content] | None = None
-    system_instruction: Annotated[Content | None, BeforeValidator(_text_as_content)] = None
+    system_instruction: SystemInstruction = None
     generation_config: GenerationConfig | None = None
     tools: Repeated[Tool] | None = None
     tool_config: ToolConfig | None = None

@@ -22,8 +22,6 @@ _NOT_IMPLEMENTED: Final = (
     *(
         ("POST", f"/models/{{model:rest}}:{action}")
         for action in (
-            "batchGenerateContent",
-            "asyncBatchEmbedContent",
             "predict",
             "predictLongRunning",
             "generateText",
@@ -37,14 +35,8 @@ _NOT_IMPLEMENTED: Final = (
     ),
     ("POST", "/tunedModels"),
     ("POST", "/files:register"),
-    ("GET POST", "/cachedContents"),
-    ("GET PATCH DELETE", "/cachedContents/{cache}"),
-    ("GET", "/batches"),
-    ("GET DELETE", "/batches/{batch}"),
-    ("POST", "/batches/{batch}:cancel"),
     ("PATCH", "/batches/{batch}:updateGenerateContentBatch"),
     ("PATCH", "/batches/{batch}:updateEmbedContentBatch"),
-    ("GET", "/{parent:rest}/operations/{operation}"),
     ("*", "/fileSearchStores"),
     ("*", "/fileSearchStores/{store:rest}"),
     ("POST", "/auth_tokens"),
