@@ -69,7 +69,10 @@ class Attempts:
     def reader(self, stops: Sequence[str], splitter: ThoughtSplitter | None) -> ChoiceReader:
         """A reader for the next attempt."""
         self._answer = _Answer()
-        self._parser = CallParser(self._index, new_call_id, text_first=True) if self._form.reads_calls else None
+        form = self._form
+        # A model that nothing binds may write a few words before a call, whatever it was asked for.
+        text_first = form.text_first or form.means != "grammar"
+        self._parser = CallParser(self._index, new_call_id, text_first=text_first) if form.reads_calls else None
         return ChoiceReader(self._index, stops, self._parser, splitter)
 
     def live(self, events: list[GenerationEvent]) -> list[GenerationEvent]:

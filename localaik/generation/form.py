@@ -135,11 +135,11 @@ def form_of(request: GenerationRequest, capabilities: Capabilities) -> Form | No
     if not tools and request.output is None and not _mentions_calls(request):
         return None
     choice = request.tool_choice
+    # Also where no grammar is used: an invalid schema is refused whatever the engine can do.
+    grammar = answer_grammar(tools, choice, request.output)
     # llama.cpp lets a model write text before a call that is required, without end; a grammar of ours does not.
     if tools and capabilities.native_tools and not (choice.mode == "required" and capabilities.grammar):
         return Form(tools, choice, request.output, "native")
-    # Also without a grammar in use: an invalid schema is refused whatever the engine can do.
-    grammar = answer_grammar(tools, choice, request.output)
     if capabilities.grammar:
         return Form(tools, choice, request.output, "grammar", grammar.text, exact=grammar.exact)
     form = Form(tools, choice, request.output, "schema")

@@ -149,15 +149,18 @@ class Pipeline:
         thoughts = Thoughts()
         asked = thinking_call(prompt.call, prompt.thinking_tokens)
         reader = ChoiceReader(index, prompt.stops[:0])
-        yield [Started(index)]
         with closing(await self._engine.open(asked)) as stream:
-            while news := await stream.read():
+            news = await stream.read()  # a fault up to here is an ordinary error: nothing has left yet
+            prompt_tokens = await self._prompt_tokens(prompt)
+            yield [Started(index, prompt_tokens or None, *prompt.media_tokens(prompt_tokens))]
+            while news:
                 told = [event.text for event in reader.read(news) if isinstance(event, TextDelta) and event.text]
                 thoughts.text += "".join(told)
                 if told:
                     yield [ReasoningDelta(text, index) for text in told]
+                news = await stream.read()
         thoughts.tokens = (await self._usage(asked, reader)).completion_tokens
-        spent = Usage(await self._prompt_tokens(prompt), thoughts.tokens, reasoning_tokens=thoughts.tokens)
+        spent = Usage(prompt_tokens, thoughts.tokens, reasoning_tokens=thoughts.tokens)
         call = answering_call(prompt.call, thoughts, told=self._settings.model_path() is not None)
         if call.max_tokens is not None and call.max_tokens < 1:
             totals.append(spent)
@@ -167,8 +170,10 @@ class Pipeline:
         async with aclosing(self._answer(replace(prompt, call=call), index, mine)) as batches:
             async for batch in batches:
                 if mine:
-                    completion = mine.pop().completion_tokens + spent.completion_tokens
-                    totals.append(structs.replace(spent, completion_tokens=completion))
+                    answered = mine.pop()
+                    completion = answered.completion_tokens + spent.completion_tokens
+                    counted = prompt_tokens or answered.prompt_tokens
+                    totals.append(structs.replace(spent, prompt_tokens=counted, completion_tokens=completion))
                 rest: list[GenerationEvent] = [event for event in batch if not isinstance(event, Started)]
                 if rest:
                     yield rest
@@ -234,7 +239,10 @@ class Pipeline:
                     if events:
                         yield events
             usage = await self._usage(attempts.call, reader)
-            events = [*attempts.live(reader.end()), *attempts.judge(reader)]
+            rest = attempts.live(reader.end())
+            if rest:  # on its own: what follows may be an error to the caller, and this is not
+                yield rest
+            events = attempts.judge(reader)
             if not attempts.again:
                 totals.append(usage)
             if events:

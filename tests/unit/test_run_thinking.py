@@ -7,6 +7,7 @@ import pytest
 
 from localaik.engine.calls import EngineCall, EngineChunk, EngineNews, EngineUsage
 from localaik.engine.capabilities import LLAMA_CPP, UNKNOWN
+from localaik.errors import EngineUnreachable
 from localaik.generation.events import Finished, ReasoningDelta, Started, TextDelta, Usage, UsageReported
 from localaik.generation.fold import fold
 from localaik.generation.request import EnumText, FunctionTool, Thinking, ToolChoice
@@ -43,6 +44,22 @@ async def test_thoughts_come_first_and_count() -> None:
     assert usage == Usage(await engine.count_tokens(engine.calls[1]), 5, reasoning_tokens=3)
     assert (engine.calls[0].max_tokens, engine.calls[1].max_tokens) == (256, None)
     assert len(str(engine.calls[0].turns[-1].content)) > len(str(engine.calls[1].turns[-1].content))
+
+
+async def test_the_first_event_tells_the_prompt_without_the_request_to_think() -> None:
+    pipe, engine = pipeline(saying("Hm.", "Yes"))
+    first, *_ = await collect(pipe.run(ask(thinking=SHOWN)))
+    assert first == Started(0, await engine.count_tokens(engine.calls[1]))
+
+
+async def test_a_fault_of_the_engine_comes_before_any_event() -> None:
+    def fail(call: EngineCall) -> list[list[EngineNews]]:
+        raise EngineUnreachable("gone")
+
+    pipe, _ = pipeline(fail)
+    batches = pipe.run(ask(thinking=SHOWN))
+    with pytest.raises(EngineUnreachable):
+        await anext(batches)
 
 
 async def test_a_model_of_ones_own_sees_what_it_thought() -> None:

@@ -8,7 +8,7 @@ import pytest
 from localaik.content import Attachment, Text
 from localaik.engine.calls import CallFragment, EngineCall, EngineChunk, EngineNews
 from localaik.engine.capabilities import LLAMA_CPP, UNKNOWN, VLLM, Capabilities
-from localaik.errors import EngineAnswerInvalid
+from localaik.errors import BadRequest, EngineAnswerInvalid
 from localaik.generation.events import (
     Finished,
     Started,
@@ -310,6 +310,32 @@ async def test_a_native_history_has_turns_of_tools() -> None:
     ]
     assert [turn.call_id for turn in turns] == ["", "", "a", "b", ""]
     assert turns[-1].content == "text of f\n\nAnd now?"
+
+
+@pytest.mark.parametrize("capabilities", [LLAMA_CPP, NATIVE, SCHEMA_ONLY, UNKNOWN])
+async def test_an_invalid_schema_is_refused_whatever_the_engine_can_do(capabilities: Capabilities) -> None:
+    broken = FunctionTool(
+        "f", parameters={"type": "object", "properties": {"a": {"type": "strin"}}}, field="tools[0].x"
+    )
+    pipe, engine = pipeline(saying("Hi"), capabilities)
+    with pytest.raises(BadRequest) as refused:
+        await collect(pipe.run(ask(tools=(broken,))))
+    assert str(refused.value.field).startswith("tools[0].x.properties.a")
+    assert engine.calls == []
+
+
+async def test_a_marker_in_json_that_is_checked_later_is_no_call() -> None:
+    objects = {"type": "array", "items": {"type": "object"}, "uniqueItems": True}  # no grammar holds this
+    said = '[{"a":"<tool_call>"}]'
+    choice, _ = await answer(saying(said), tools=(WEATHER,), output=JsonMatching(objects, "x"))
+    assert (choice.text, choice.calls, choice.finish_reason) == (said, [], "stop")
+
+
+async def test_text_before_a_call_that_never_came_right_leaves_on_its_own() -> None:
+    pipe, _ = pipeline(saying(f"Look: {WRONG} <tool"), UNKNOWN)
+    batches = [batch async for batch in pipe.run(ask(tools=(WEATHER,)))]
+    (last,) = [batch for batch in batches if any(isinstance(event, Finished) for event in batch)]
+    assert not any(isinstance(event, TextDelta) for event in last)
 
 
 async def test_counting_counts_the_tools() -> None:
