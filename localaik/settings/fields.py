@@ -1,58 +1,21 @@
-"""Every option once: its name, environment variable, flag, default and help text.
+"""The settings themselves: names, types, defaults and help texts."""
 
-The environment variable is `LOCALAIK_` plus the field's name in capitals, the flag is `--` plus the name with
-dashes. `load()` merges flags, variables, aliases and defaults. An empty variable counts as unset.
-Times are in seconds, sizes in bytes. For limits, 0 switches the limit off unless the help text says otherwise.
-"""
-
-import ipaddress
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args, get_origin
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from localaik import __version__
-
-__all__ = [
-    "ALIASES",
-    "ENV_PREFIX",
-    "SECRETS",
-    "SECTIONS",
-    "TEST_PREFIX",
-    "LoadedSettings",
-    "PdfMode",
-    "Settings",
-    "SettingsError",
-    "allowed_values",
-    "flag_name",
-    "load",
-    "sections",
-    "variable_name",
-]
-
-ENV_PREFIX: Final = "LOCALAIK_"
-TEST_PREFIX: Final = "LOCALAIK_TEST_"
-"""Variables of the test suite; `load` takes no notice of them."""
+__all__ = ["SECRETS", "SECTIONS", "PdfMode", "Settings"]
 
 _EMBEDDED_MODEL: Final = "tiny"
 _EMBEDDED_SLOTS: Final = 4
-_MAX_SHOWN_CHARS: Final = 60
 
 PdfMode = Literal["images", "text", "both"]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class SettingsError(Exception):
-    """Flags or variables hold bad values. The message has one readable line per fault, as has `lines`."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
 
 
 class Settings(BaseModel):
@@ -172,6 +135,13 @@ class Settings(BaseModel):
 
     strict_wire: bool = Field(False, description="Refuse unknown fields instead of ignoring them")
     thought_signatures: Literal["accept", "strict"] = Field("accept", description="Check signatures of gemini-3 calls")
+    server_tools: Literal["ignore", "refuse"] = Field(
+        "ignore", description="Whether OpenAI's own tools (web search, code interpreter, ...) may be declared"
+    )
+    flag_marker: str = Field(
+        "LOCALAIK_FLAG:", description="Text that moderations flag, with the name of a category behind it; empty: none"
+    )
+    egemma_compat: bool = Field(False, description="Add to OpenAI answers what clients of eGemma read")
 
     access_log: bool = Field(True, description="One line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
@@ -192,6 +162,20 @@ class Settings(BaseModel):
     )
     max_file_bytes: Count = Field(2_147_483_648, description="Largest uploaded file")
     max_stored_bytes: Count = Field(21_474_836_480, description="Most bytes of all uploaded files together")
+    state_ttl_hours: int = Field(
+        720, ge=0, le=876_000, description="Hours after which a stored answer is deleted; 0 keeps it"
+    )
+    max_state_bytes: Count = Field(
+        2_147_483_648, description="Most bytes of stored answers; the oldest are deleted for new ones"
+    )
+    session_overflow: Literal["refuse", "drop_oldest"] = Field(
+        "refuse", description="What happens when a session has outgrown the context window"
+    )
+    session_wait_seconds: Seconds = Field(60, description="How long a request waits for another one of its session")
+    compaction: Literal["digest", "model"] = Field(
+        "digest", description="Who shortens a long conversation: localaik, always alike, or the model"
+    )
+    websocket_seconds: Seconds = Field(3600, description="How long a WebSocket may stay open")
     batch_concurrency: int = Field(1, ge=1, description="Requests of batches that run at once, beside all others")
 
     @property
@@ -222,16 +206,6 @@ class Settings(BaseModel):
         return Path(self.data_dir).expanduser() if self.data_dir else _user_data_folder(os.environ) / "localaik"
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
-    """Settings with their history: where each value came from, and what the person should be told."""
-
-    settings: Settings
-    sources: Mapping[str, str]
-    """Field name -> `flag`, the environment variable's name, or `default`."""
-    warnings: tuple[str, ...]
-
-
 SECTIONS: Final[Mapping[str, str]] = {
     "host": "Listening",
     "engine": "Engine and model",
@@ -250,231 +224,6 @@ SECRETS: Final = frozenset(
 )
 """Fields whose value is never shown."""
 
-ALIASES: Final[Mapping[str, str]] = {
-    "port": "PORT",
-    "upstream": "LK_UPSTREAM",
-    "upstream_auth_header": "LK_UPSTREAM_AUTH_HEADER",
-    "require_upstream": "LK_REQUIRE_UPSTREAM",
-    "access_log": "LK_LOG",
-    "ctx_size": "LK_CTX_SIZE",
-    "threads": "LK_THREADS",
-    "threads_batch": "LK_THREADS_BATCH",
-    "batch_size": "LK_BATCH_SIZE",
-    "ubatch_size": "LK_UBATCH_SIZE",
-    "gpu_layers": "LK_GPU_LAYERS",
-    "parallel": "LK_PARALLEL",
-    "flash_attn": "LK_FLASH_ATTN",
-    "cont_batching": "LK_CONT_BATCHING",
-    "mlock": "LK_MLOCK",
-    "llama_server": "LLAMA_SERVER_BIN",
-}
-"""Field -> the variable that the localaik written in Go reads for it. `LK_CTX_SIZE` counts all slots together."""
-
-
-def _only_one_switches_on(text: str) -> str | None:
-    return "on" if text == "1" else None
-
-
-# Where a variable of the Go localaik is no plain value: its text -> ours, or None for "our default stays".
-_ALIAS_MEANINGS: Final[Mapping[str, Callable[[str], str | None]]] = {
-    "LK_REQUIRE_UPSTREAM": lambda _text: "on",
-    "LK_LOG": lambda text: "off" if text.lower() == "off" else None,
-    "LK_FLASH_ATTN": _only_one_switches_on,
-    "LK_CONT_BATCHING": _only_one_switches_on,
-    "LK_MLOCK": _only_one_switches_on,
-}
-
-# What a text must look like where a pattern or a least length guards it.
-_TEXT_FORMS: Final[Mapping[str, str]] = {
-    "host": "an address or a name",
-    "model": "`tiny` or a path",
-    "embedding_model": "`tiny`, a path or a name",
-    "gpu_layers": "`auto` or a whole number of at least 0",
-}
-
-
-def variable_name(field: str) -> str:
-    """The environment variable of a field."""
-    return ENV_PREFIX + field.upper()
-
-
-def flag_name(field: str) -> str:
-    """The flag of a field."""
-    return "--" + field.replace("_", "-")
-
-
-def sections() -> dict[str, list[str]]:
-    """Title of each group of settings -> its fields, all in the order in which they are declared."""
-    grouped: dict[str, list[str]] = {}
-    for name in Settings.model_fields:
-        if name in SECTIONS:
-            fields = grouped[SECTIONS[name]] = []
-        fields.append(name)
-    return grouped
-
-
-def allowed_values(field: str) -> str:
-    """What a field may hold, as the end of a sentence that begins with "must be"."""
-    info = Settings.model_fields[field]
-    if get_origin(info.annotation) is Literal:
-        return "one of " + ", ".join(f"`{choice}`" for choice in get_args(info.annotation))
-    if info.annotation is bool:
-        return "`on` or `off`"
-    if info.annotation is str:
-        return _TEXT_FORMS.get(field, "a text")
-    number = "a whole number" if info.annotation is int else "a number"
-    low, high = _bounds(field)
-    if low is None:
-        return number
-    return f"{number} of at least {low}" if high is None else f"{number} from {low} to {high}"
-
-
-def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSettings:
-    """Merge `flags` (field name -> value; absent where the person gave none) over `environ` over the defaults.
-
-    A flag wins over `LOCALAIK_*`, that over the variable's alias, that over the default. Raises `SettingsError` with
-    every fault that was found, naming the flag or variable it came from.
-    """
-    unknown = flags.keys() - Settings.model_fields.keys()
-    if unknown:
-        raise TypeError(f"no such settings: {', '.join(sorted(unknown))}")
-    chosen: dict[str, object] = {}
-    sources = dict.fromkeys(Settings.model_fields, "default")
-    for field in Settings.model_fields:
-        for source, value in _candidates(field, flags, environ):
-            chosen[field], sources[field] = value, source
-            break
-    settings = _validated(chosen, sources, flags, environ)
-    warnings = [
-        *_disagreements(sources, environ),
-        *_strangers(environ),
-        *([_open_to_all(settings.host)] if not _is_loopback(settings.host) else []),
-    ]
-    return LoadedSettings(settings, sources, tuple(warnings))
-
-
-def _candidates(field: str, flags: Mapping[str, object], environ: Mapping[str, str]) -> list[tuple[str, object]]:
-    """Source and value of everything that sets `field`, what wins first."""
-    found: list[tuple[str, object]] = []
-    if field in flags:
-        found.append(("flag", flags[field]))
-    variable = variable_name(field)
-    if text := environ.get(variable):
-        found.append((variable, text))
-    alias = ALIASES.get(field, "")
-    if text := environ.get(alias):
-        meaning = _ALIAS_MEANINGS[alias](text) if alias in _ALIAS_MEANINGS else text
-        if field == "ctx_size":
-            meaning = _share_of_slot(text, _slots(flags, environ))
-        if meaning is not None:
-            found.append((alias, meaning))
-    return [(source, _without_case(field, value)) for source, value in found]
-
-
-def _without_case(field: str, value: object) -> object:
-    """A choice may be written in capitals and with blanks around it."""
-    if isinstance(value, str) and get_origin(Settings.model_fields[field].annotation) is Literal:
-        return value.strip().lower()
-    return value
-
-
-def _slots(flags: Mapping[str, object], environ: Mapping[str, str]) -> int:
-    """The slots that will be; as by default where a setting that they depend on is faulty."""
-    found = {field: _candidates(field, flags, environ)[:1] for field in ("model", "parallel")}
-    try:
-        return Settings.model_validate({field: first[0][1] for field, first in found.items() if first}).slots
-    except ValidationError:
-        return Settings().slots
-
-
-def _share_of_slot(total: str, slots: int) -> str:
-    """What each slot gets of `total` tokens, as text; `total` itself where it is no number."""
-    try:
-        return str(int(total) // slots)
-    except ValueError:
-        return total
-
-
-def _validated(
-    chosen: Mapping[str, object], sources: Mapping[str, str], flags: Mapping[str, object], environ: Mapping[str, str]
-) -> Settings:
-    faults: list[str] = []
-    if "upstream" in flags and not flags["upstream"]:
-        faults.append(
-            "--upstream is empty: leave it out to run an engine here, or name a server such as http://127.0.0.1:8080/v1."
-        )
-    try:
-        settings = Settings.model_validate(chosen)
-    except ValidationError as error:
-        fields = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors(include_url=False))
-        faults += [_fault(field, sources[field], flags, environ) for field in fields]
-    if faults:
-        raise SettingsError(faults)
-    return settings
-
-
-def _fault(field: str, source: str, flags: Mapping[str, object], environ: Mapping[str, str]) -> str:
-    wanted = allowed_values(field)
-    if source == ALIASES["ctx_size"]:
-        low, slots = _bounds(field)[0] or 1, _slots(flags, environ)
-        wanted = f"a whole number of at least {low * slots} ({low} for each of the {slots} slots)"
-    value = flags[field] if source == "flag" else environ[source]
-    shown = "" if field in SECRETS else f", not {_shortened(value)!r}"
-    return f"{flag_name(field) if source == 'flag' else source} must be {wanted}{shown}."
-
-
-def _bounds(field: str) -> tuple[int | None, int | None]:
-    """Least and greatest number that a field may hold."""
-    found: dict[str, int] = {}
-    for item in Settings.model_fields[field].metadata:
-        found |= {key: getattr(item, key) for key in ("ge", "le") if hasattr(item, key)}
-    return found.get("ge"), found.get("le")
-
-
-def _shortened(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "..."
-
-
-def _disagreements(sources: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
-    """A line for each variable that is used although its alias says something else."""
-    lines = []
-    for field, alias in ALIASES.items():
-        variable = variable_name(field)
-        values = [value for _, value in _candidates(field, {}, environ)]
-        if sources[field] == variable and len(values) > 1 and _meaning(field, values[0]) != _meaning(field, values[1]):
-            lines.append(f"{variable} and its alias {alias} are set to different values; {variable} is used.")
-    return lines
-
-
-def _meaning(field: str, value: object) -> object:
-    """The value that a text stands for, so that `1` and `on` are equal."""
-    try:
-        return Settings.model_validate({field: value}).model_dump()[field]
-    except ValidationError:
-        return value
-
-
-def _strangers(environ: Mapping[str, str]) -> list[str]:
-    """A line for each variable that looks like ours and is none."""
-    known = [variable_name(field) for field in Settings.model_fields]
-    strangers = sorted(
-        name
-        for name in environ
-        if name.startswith(ENV_PREFIX) and not name.startswith(TEST_PREFIX)
-        if name not in known
-    )
-    if not strangers:
-        return []
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a warning that is rarely due
-
-    lines = []
-    for name in strangers:
-        near = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        lines.append(f"{_shortened(name)} is no setting of localaik {__version__} and is ignored.{hint}")
-    return lines
-
 
 def _user_data_folder(environ: Mapping[str, str]) -> Path:
     """Where the platform keeps a user's data (XDG Base Directory Specification, and Apple's and Microsoft's ways)."""
@@ -484,17 +233,3 @@ def _user_data_folder(environ: Mapping[str, str]) -> Path:
         return Path.home() / "Library" / "Application Support"
     named = Path(environ.get("XDG_DATA_HOME", ""))
     return named if named.is_absolute() else Path.home() / ".local" / "share"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _open_to_all(host: str) -> str:
-    return (
-        f"Listening on {_shortened(host)}, which is no loopback address, and no key is asked for: whoever reaches this "
-        "port can use the model."
-    )

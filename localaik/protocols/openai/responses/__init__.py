@@ -1,0 +1,1 @@
+"""The Responses API, and the conversations that belong to it."""
