@@ -95,6 +95,11 @@ class Pipeline:
         """Log probabilities may be asked for."""
         return self._engine.capabilities.logprobs
 
+    @property
+    def context_tokens(self) -> int:
+        """The context window of one request, in tokens; 0 where the engine has not told it."""
+        return self._engine.capabilities.context_tokens
+
     def run(self, request: GenerationRequest) -> AsyncGenerator[list[GenerationEvent], None]:
         """The events of one request, in the order that `events` describes; each batch is what one read brought.
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from localaik.errors import LocalaikError
 from localaik.http.call import Call
+from localaik.jobs.live import LiveRuns
 from localaik.jobs.runner import Runner, Source
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Services:
     store: "Store"
     embedder: "Embedder"
     jobs: Runner = field(default_factory=Runner)
+    live: LiveRuns = field(default_factory=LiveRuns)
 
 
 Handler = Callable[[Call, Services], Awaitable[web.StreamResponse]]

@@ -1,11 +1,13 @@
 """Puts the parts together: services, protocols, face."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from localaik.embeddings.embedder import Embedder
 from localaik.engine.embedding import EmbeddingEngine
 from localaik.engine.engine import Engine
 from localaik.generation.run import Pipeline
+from localaik.jobs.live import LiveRuns
 from localaik.jobs.runner import Runner
 from localaik.media.loader import MediaLoader
 from localaik.models.served import served_models
@@ -18,15 +20,27 @@ from localaik.server.health import service_protocol
 from localaik.settings import Settings
 from localaik.state.store import Store
 
-__all__ = ["assemble"]
+__all__ = ["Assembled", "assemble"]
+
+
+class Assembled(NamedTuple):
+    """A server's face, and what lives and ends with it."""
+
+    face: Face
+    loader: MediaLoader
+    """To be closed."""
+    store: Store
+    """To be closed, last of all."""
+    jobs: Runner
+    """To be started and closed."""
+    live: LiveRuns
+    """To be closed."""
 
 
 def assemble(
     settings: Settings, engine: Engine, embedding_engine: EmbeddingEngine | None, is_stopping: Callable[[], bool]
-) -> tuple[Face, MediaLoader, Store, Runner]:
-    """The face of a server on its engines; the loader and the store that must be closed with it; its background work,
-    which is to be started and closed.
-    """
+) -> Assembled:
+    """A server on its engines."""
     store = Store(settings)
     loader = MediaLoader(settings, stored=store)
     embedder = Embedder(embedding_engine, settings)
@@ -36,4 +50,4 @@ def assemble(
     for protocol in protocols:
         if protocol.background is not None:
             jobs.add(protocol.background(services))
-    return Face(services, protocols), loader, store, jobs
+    return Assembled(Face(services, protocols), loader, store, jobs, services.live)

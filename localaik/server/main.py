@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
     from localaik.engine.embedding import EmbeddingEngine
     from localaik.engine.engine import Engine
-    from localaik.jobs.runner import Runner
-    from localaik.media.loader import MediaLoader
-    from localaik.server.app import Face
-    from localaik.state.store import Store
+    from localaik.server.assembly import Assembled
 
 __all__ = ["Server", "StartError", "serve"]
 
@@ -108,10 +105,7 @@ class Server:
         self._engine, self.engine_lost = create_engine(settings)
         self._embedding_engine = create_embedding_engine(settings)
         self._runner: web.ServerRunner | None = None
-        self._face: Face | None = None
-        self._loader: MediaLoader | None = None
-        self._store: Store | None = None
-        self._jobs: Runner | None = None
+        self._parts: Assembled | None = None
         self._stopping = False
         self.url = ""
         """`http://host:port`, once started."""
@@ -149,8 +143,8 @@ class Server:
         Setting `hurry` ends the grace period.
         """
         self._stopping = True
-        if self._jobs is not None:
-            await self._jobs.close()
+        if self._parts is not None:
+            await self._parts.jobs.close()
         if self._runner is not None:
             for site in tuple(self._runner.sites):
                 await site.stop()
@@ -159,10 +153,10 @@ class Server:
         await self._close_engines()
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._loader is not None:
-            await self._loader.close()
-        if self._store is not None:
-            await self._store.close()
+        if self._parts is not None:
+            await self._parts.live.close()
+            await self._parts.loader.close()
+            await self._parts.store.close()
 
     async def _close_engines(self) -> None:
         closing = [self._engine.close()]
@@ -176,12 +170,10 @@ class Server:
 
         from localaik.server.assembly import assemble  # noqa: PLC0415
 
-        self._face, self._loader, self._store, self._jobs = assemble(
-            self._settings, self._engine, self._embedding_engine, lambda: self._stopping
-        )
+        parts = self._parts = assemble(self._settings, self._engine, self._embedding_engine, lambda: self._stopping)
         # The low-level server: its requests all reach our own routing, as they were sent.
         served = web.Server(
-            self._face.handle,
+            parts.face.handle,
             access_log=None,
             handler_cancellation=True,
             keepalive_timeout=self._settings.keepalive_seconds,
@@ -194,13 +186,13 @@ class Server:
         gc.set_threshold(_COLLECT_AFTER, 20, 20)
         for listening in sockets:
             await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
-        self._jobs.start()
+        parts.jobs.start()
 
     async def _is_quiet_in_time(self, hurry: asyncio.Event) -> bool:
         """Wait until no request runs any more; False where the grace period ends first."""
-        if self._face is None:
+        if self._parts is None:
             return True
-        waits = (asyncio.create_task(self._face.quiet()), asyncio.create_task(_set(hurry)))
+        waits = (asyncio.create_task(self._parts.face.quiet()), asyncio.create_task(_set(hurry)))
         await asyncio.wait(waits, timeout=self._settings.shutdown_grace_seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

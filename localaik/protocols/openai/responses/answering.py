@@ -4,16 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from localaik.jobs.live import Frame
+
 __all__ = ["Answering", "Frame", "Namespaced"]
-
-
-class Frame(NamedTuple):
-    """One event of a response."""
-
-    name: str
-    """Its type, such as `response.created`."""
-    data: bytes
-    """The whole event as JSON on one line."""
 
 
 class Namespaced(NamedTuple):

@@ -1,0 +1,141 @@
+"""Work that goes on whether anybody watches it or not, and what it told so far."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Final, NamedTuple
+
+__all__ = ["Frame", "LiveRuns", "Run"]
+
+_KEEP_SECONDS: Final = 3600
+_KEPT_RUNS: Final = 256
+_log = logging.getLogger(__name__)
+
+
+class Frame(NamedTuple):
+    """One event of a run."""
+
+    name: str
+    """Its type, such as `response.created`."""
+    data: bytes
+    """The whole event as JSON on one line."""
+
+
+class Run:
+    """One piece of work, as a list of events that grows until it has ended."""
+
+    def __init__(self, batches: AsyncGenerator[Sequence[Frame], None]) -> None:
+        """Made by `LiveRuns.start`."""
+        self._frames: list[Frame] = []
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._collect(batches))
+
+    @property
+    def ended(self) -> bool:
+        """Nothing comes any more."""
+        return self._task.done()
+
+    async def watch(self, start: int = 0) -> AsyncGenerator[list[Frame], None]:
+        """All events from number `start` on, those of the past in one batch. Who stops watching ends nothing."""
+        while True:
+            news, ended = self._news, self.ended
+            if len(self._frames) > start:
+                batch = self._frames[start:]
+                start += len(batch)
+                yield batch
+            elif ended:
+                return
+            else:
+                await news.wait()
+
+    async def cancel(self) -> None:
+        """Stop the work, and return when it has stopped."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def when_ended(self, act: Callable[[], None]) -> None:
+        """Call `act` after the end, however it comes."""
+        self._task.add_done_callback(lambda _task: act())
+
+    async def _collect(self, batches: AsyncGenerator[Sequence[Frame], None]) -> None:
+        try:
+            async with aclosing(batches):
+                async for batch in batches:
+                    self._frames += batch
+                    self._tell()
+        except Exception:  # noqa: BLE001 - a defect of ours; nobody waits for this task
+            _log.exception("work in the background failed")
+        finally:
+            # Watchers look at `ended`, which becomes true after this line: the loop's next turn tells them.
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class LiveRuns:
+    """The runs of a server by their ids, and for a while those that have ended; and the names that are in use."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._taken: set[str] = set()
+        self._shown: dict[str, Callable[[], dict[str, object]]] = {}
+        self.closed = False
+        """The server stops: what is cancelled now is so for no wish of its caller."""
+
+    def start(self, run_id: str, batches: AsyncGenerator[Sequence[Frame], None]) -> Run:
+        """Begin, and keep what is told for an hour after the end."""
+        run = self._runs[run_id] = Run(batches)
+        run.when_ended(lambda: self._forget_later(run_id))
+        return run
+
+    def get(self, run_id: str) -> Run | None:
+        """A run that goes on, or ended not long ago."""
+        return self._runs.get(run_id)
+
+    def forget(self, run_id: str) -> None:
+        """Drop what a run has told."""
+        self._runs.pop(run_id, None)
+
+    def show(self, run_id: str, state: Callable[[], dict[str, object]]) -> None:
+        """Let others see, by its id, how something stands that is not finished."""
+        self._shown[run_id] = state
+
+    def shown(self, run_id: str) -> dict[str, object] | None:
+        """How it stands now; None for what is not shown."""
+        state = self._shown.get(run_id)
+        return None if state is None else state()
+
+    def hide(self, run_id: str) -> None:
+        """It is finished, and kept elsewhere or not at all."""
+        self._shown.pop(run_id, None)
+
+    def take(self, name: str) -> bool:
+        """Mark `name` as in use; False where it is already."""
+        if name in self._taken:
+            return False
+        self._taken.add(name)
+        return True
+
+    def give_back(self, name: str) -> None:
+        """Nobody uses `name` any more."""
+        self._taken.discard(name)
+
+    def is_taken(self, name: str) -> bool:
+        """Somebody uses `name`."""
+        return name in self._taken
+
+    async def close(self) -> None:
+        """Stop everything and return when it has stopped."""
+        self.closed = True
+        for run in list(self._runs.values()):
+            await run.cancel()
+        self._runs.clear()
+
+    def _forget_later(self, run_id: str) -> None:
+        ended = [each for each, run in self._runs.items() if run.ended]
+        for each in ended[: max(0, len(ended) - _KEPT_RUNS)]:
+            self.forget(each)
+        asyncio.get_running_loop().call_later(_KEEP_SECONDS, self.forget, run_id)
