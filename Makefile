@@ -10,6 +10,7 @@ RUNTIME := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-dev
 MODEL_VENV := .venv-model
 LOCK_VENV := .venv-lock
+SDKS := .sdks/.installed
 PIP := -m pip --disable-pip-version-check --quiet install
 
 # The first interpreter that is new enough.
@@ -18,7 +19,12 @@ FIND_PYTHON = for p in python3.13 python3.12 python3.11 python3; do \
 PYTHON ?= $(shell $(FIND_PYTHON))
 LOCK_PYTHON ?= python3.11
 
-.PHONY: help run demo test coverage test-unit test-contract test-integration lint fmt bench-schemas docs model lock wheel system \
+# Each worker has a server with an engine of its own. One that runs out of tests takes over some of another's.
+TEST_WORKERS ?= 2
+# LangSmith's plugin would be loaded by all of them, and does nothing here.
+PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -p no:langsmith_plugin
+
+.PHONY: help run demo test coverage test-unit test-contract test-integration lint fmt bench-schemas docs model lock sdks wheel system \
 	docker-up docker-down clean
 
 help: ## List the targets
@@ -30,17 +36,17 @@ run: $(RUNTIME) system ## Install what is needed and serve on 127.0.0.1:8090 (fl
 demo: $(RUNTIME) system ## Start a server, ask it once as Gemini and once as OpenAI, stop it
 	@$(BIN)/python tools/demo.py $(BIN)/localaik
 
-test: $(TOOLS) system ## Run the unit and contract tests
-	@$(BIN)/python -m pytest tests/unit tests/contract
+test: $(TOOLS) $(wildcard $(SDKS)) system ## Run the unit and contract tests
+	@$(PYTEST) tests/unit tests/contract
 
 coverage: $(TOOLS) system ## Run the same tests and tell which lines they reach (half as long again)
-	@$(BIN)/python -m pytest tests/unit tests/contract --cov --cov-report=term
+	@$(PYTEST) tests/unit tests/contract --cov --cov-report=term
 
 test-unit: $(TOOLS) ## Run the tests that need no server
-	@$(BIN)/python -m pytest tests/unit
+	@$(PYTEST) tests/unit
 
-test-contract: $(TOOLS) system ## Run the tests of a real server with a real engine and the official SDKs
-	@$(BIN)/python -m pytest tests/contract
+test-contract: $(TOOLS) $(wildcard $(SDKS)) system ## Run the tests of a real server with a real engine and the official SDKs
+	@$(PYTEST) tests/contract
 
 test-integration: $(TOOLS) ## Run the tests of what is built from this repository (none yet)
 	@if compgen -G 'tests/integration/test_*.py' >/dev/null; then \
@@ -58,6 +64,8 @@ lint: $(TOOLS) ## Check format, style, types and the import laws
 fmt: $(TOOLS) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+sdks: $(SDKS) ## Install the SDKs of Node and Go, and an older one of Python, for the contract tests (minutes)
 
 bench-schemas: $(TOOLS) system ## Send 4,000 random schemas and tool sets, and check every answer (minutes)
 	@$(BIN)/python -m bench.schemas
@@ -83,7 +91,7 @@ docker-up docker-down: ## Not there yet: localaik has no container image so far
 	@exit 1
 
 clean: ## Remove what was built, installed and cached here
-	@rm -rf $(VENV) $(MODEL_VENV) $(LOCK_VENV) dist build htmlcov .coverage \
+	@rm -rf $(VENV) $(MODEL_VENV) $(LOCK_VENV) .sdks dist build htmlcov .coverage \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -109,4 +117,8 @@ $(TOOLS): pyproject.toml constraints.txt | $(BIN)/python
 $(MODEL_VENV)/.installed: tools/tinymodel/requirements.txt
 	@[ -x $(MODEL_VENV)/bin/python ] || "$(PYTHON)" -m venv $(MODEL_VENV)
 	@$(MODEL_VENV)/bin/python $(PIP) -r tools/tinymodel/requirements.txt
+	@touch $@
+
+$(SDKS): tools/sdks.sh $(wildcard tests/sdk/*.txt tests/sdk/*/*.*) | $(BIN)/python
+	@tools/sdks.sh $(BIN)/python
 	@touch $@

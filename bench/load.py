@@ -31,6 +31,8 @@ class Load(msgspec.Struct, frozen=True):
     """Length of the measurement; 0 ends it after one request per connection."""
     warmup_seconds: float = 0
     """Time before it, which does not count."""
+    spread_seconds: float = 0
+    """The connections begin one after the other within this time; 0: all at once."""
     marker: str = ""
     """What stands once in each event of an answer."""
     markers: int = 0
@@ -169,11 +171,12 @@ async def measure(load: Load) -> Outcome:
     parts = urlsplit(load.url)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
-    opening = [
-        loop.create_connection(lambda: _Connection(run), parts.hostname or "", parts.port or 80)
-        for _ in range(load.connections)
-    ]
-    await asyncio.gather(*opening)
+
+    async def connect(place: int) -> None:
+        await asyncio.sleep(load.spread_seconds * place / load.connections)
+        await loop.create_connection(lambda: _Connection(run), parts.hostname or "", parts.port or 80)
+
+    await asyncio.gather(*map(connect, range(load.connections)))
     await run.finished.wait()
     return summarise(run.latencies, run.answers, load.seconds or time.perf_counter() - began, run.faults)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["GEMINI", "OPENAI", "Wire"]
+__all__ = ["GEMINI", "OPENAI", "RESPONSES", "Wire"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +37,12 @@ GEMINI: Final = Wire(
     body=_CONTENTS,
     stream_body=_CONTENTS,
     marker='"parts":[{"text":',
+)
+RESPONSES: Final = Wire(
+    name="Responses",
+    path="/v1/responses",
+    stream_path="/v1/responses",
+    body='{"model":"bench","input":"Say hello."}',
+    stream_body='{"model":"bench","stream":true,"input":"Say hello."}',
+    marker='"type":"response.output_text.delta"',
 )

@@ -9,6 +9,7 @@ Each protocol turns these into its own body and status (`protocols/*/errors.py`)
     │   └── ContextOverflow        the prompt is longer than the model's context
     ├── RequestTooLarge            the body passes the size limit (413)
     ├── WrongContentType           the body is not declared as JSON (415)
+    ├── Unauthorized               the caller shows no key that is taken here (401)
     ├── Forbidden                  the caller may not do this (403)
     ├── NotFound                   no such route or object (404)
     │   └── UnknownModel           no such model
@@ -26,6 +27,7 @@ Each protocol turns these into its own body and status (`protocols/*/errors.py`)
 """
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 __all__ = [
     "AlreadyExists",
@@ -47,6 +49,7 @@ __all__ = [
     "NotServed",
     "RequestTooLarge",
     "TimedOut",
+    "Unauthorized",
     "Unavailable",
     "UnknownModel",
     "WrongContentType",
@@ -124,6 +127,18 @@ class RequestTooLarge(LocalaikError):
 
 class WrongContentType(LocalaikError):
     """The body must be declared as JSON."""
+
+
+class Unauthorized(LocalaikError):
+    """The caller must show a key. `shown` is what it showed instead: a `key` and a `bearer` are wrong ones."""
+
+    challenge: ClassVar = 'Bearer realm="localaik"'
+    """For the header `WWW-Authenticate` (RFC 6750)."""
+
+    def __init__(self, shown: Literal["nothing", "other_scheme", "bearer", "key"]) -> None:
+        message = "Invalid API key." if shown in {"bearer", "key"} else "Missing API key."
+        super().__init__(message, reason="invalid_api_key")
+        self.shown = shown
 
 
 class Forbidden(LocalaikError):

@@ -270,7 +270,10 @@ class ScriptedEngine:
     async def _tokenize(self, request: web.Request) -> web.StreamResponse:
         body = request[_BODY]
         if self.kind == "llamacpp":
-            return web.json_response({"tokens": [self._id(word) for word in _tokens(str(body["content"]))]})
+            content = body["content"]
+            pieces = content if isinstance(content, list) else [content]  # texts and ids of tokens
+            words = [word for each in pieces for word in ([each] if isinstance(each, int) else _tokens(each))]
+            return web.json_response({"tokens": [each if isinstance(each, int) else self._id(each) for each in words]})
         text, images = _render(body["messages"]) if "messages" in body else (str(body["prompt"]), 0)
         if images and not self.vision:
             return _as_response(error(400, "At most 0 image(s) may be provided.", "BadRequestError"))

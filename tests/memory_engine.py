@@ -1,11 +1,12 @@
 """An engine that is a script in memory, and a pipeline on it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from localaik.content import Attachment, Image, Text
 from localaik.engine.calls import ChatTurn, EngineCall, EngineChunk, EngineImage, EngineNews, EngineUsage
 from localaik.engine.capabilities import LLAMA_CPP, Capabilities
+from localaik.errors import NotServed
 from localaik.generation.events import GenerationEvent
 from localaik.generation.request import GenerationRequest, Message
 from localaik.generation.run import Pipeline
@@ -22,6 +23,10 @@ class ScriptedInMemory:
         self.capabilities = capabilities
         self.calls: list[EngineCall] = []
         self.open_streams = 0
+        self.called = asyncio.Event()
+        """Somebody has asked."""
+        self.idle = asyncio.Event()
+        """Nobody asks any more."""
         self.block = asyncio.Event()
         self.block.set()
 
@@ -32,6 +37,8 @@ class ScriptedInMemory:
         self.calls.append(call)
         stream = Stream(self, self._news(call))
         self.open_streams += 1
+        self.called.set()
+        self.idle.clear()
         return stream
 
     async def count_tokens(self, call: EngineCall) -> int:
@@ -39,6 +46,11 @@ class ScriptedInMemory:
 
     async def estimate_usage(self, call: EngineCall, text: str, pieces: int) -> EngineUsage:
         return EngineUsage(await self.count_tokens(call), pieces)
+
+    async def count_texts(self, texts: Sequence[str]) -> list[int]:
+        if not self.capabilities.tokenize:
+            raise NotServed("no tokenizer")
+        return [len(text) for text in texts]
 
     async def detokenize(self, ids: list[int]) -> str:
         return "".join(map(chr, ids))
@@ -60,6 +72,8 @@ class Stream:
 
     def close(self) -> None:
         self._engine.open_streams -= 1
+        if not self._engine.open_streams:
+            self._engine.idle.set()
 
 
 def _cost(turn: ChatTurn) -> int:

@@ -26,7 +26,8 @@ This page is written by `make docs` from `localaik/settings.py`.
 _ALIASES: Final = """
 ## Aliases
 
-These variables of the localaik that is written in Go are read too, with the meaning they have there.
+These variables of the localaik that is written in Go, of eGemma and of GemmaKit are read too, with the meaning they
+have there.
 
 | Variable | Stands for | Meaning |
 | --- | --- | --- |
@@ -53,7 +54,7 @@ def render() -> str:
     parts.append(_ALIASES)
     parts += [
         f"| `{alias}` | `{variable_name(field)}` | {_MEANINGS.get(alias, 'the same')} |\n"
-        for field, alias in ALIASES.items()
+        for alias, field in ALIASES.items()
     ]
     return "".join(parts)
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -17,12 +17,13 @@ from yarl import URL
 
 from localaik import __version__
 from localaik.assets import tiny_model
+from localaik.engine.embedding import embedding_upstream
 from localaik.engine.hardware import summary
 from localaik.engine.launchers import create_launcher
 from localaik.engine.launchers.base import EngineSpec, StartError, child_environment
 from localaik.engine.upstream import Upstream
 from localaik.media.poppler import missing_poppler, poppler_version
-from localaik.settings import Settings
+from localaik.settings import Settings, read_keys
 
 __all__ = ["Check", "Verdict", "run_checks"]
 
@@ -57,8 +58,10 @@ def run_checks(settings: Settings) -> Iterator[Check]:
         yield from check_machine(settings)
         yield check_engine(settings)
         yield from check_model(settings)
+    yield from check_embeddings(settings)
     yield check_poppler()
     yield check_port(settings.host, settings.port)
+    yield check_keys(settings)
 
 
 def check_machine(settings: Settings) -> Iterator[Check]:
@@ -168,22 +171,54 @@ def check_port(host: str, port: int) -> Check:
         )
 
 
+def check_keys(settings: Settings) -> Check:
+    """Whether callers must show a key; never which."""
+    count = len(read_keys(settings.api_key))
+    if not count:
+        return Check("keys", "ok", "no key is asked for: whoever reaches the port can use the model")
+    return Check("keys", "ok", "callers must show the key" if count == 1 else f"callers must show one of {count} keys")
+
+
 def check_upstream(settings: Settings) -> Check:
     """Whether the configured server answers; asked as `/health` asks it, without following redirects."""
+    return _check_server("upstream", Upstream.from_settings, settings)
+
+
+def check_embeddings(settings: Settings) -> Iterator[Check]:
+    """The model that embeds, or the server; nothing where that is the upstream, or embeddings are off."""
+    if settings.embeddings == "off":
+        return
+    if settings.embedding_upstream:
+        yield _check_server("embedding upstream", embedding_upstream, settings)
+    elif not settings.upstream_is_set:
+        yield _check_embedding_model(settings)
+
+
+def _check_embedding_model(settings: Settings) -> Check:
+    role = "embedding model"
     try:
-        upstream = Upstream.from_settings(settings)
+        model = EngineSpec.for_embeddings(settings).model
     except StartError as error:
-        return Check("upstream", "fault", error.message)
+        return Check(role, "fault", error.message)
+    embedded = settings.embedding_model_path() is None
+    return check_file(role, model, _checksums(model.with_name(_CHECKSUMS)).get(model.name) if embedded else None)
+
+
+def _check_server(name: str, find: Callable[[Settings], Upstream], settings: Settings) -> Check:
+    try:
+        upstream = find(settings)
+    except StartError as error:
+        return Check(name, "fault", error.message)
     status = 0
     for url in upstream.health_urls:
         try:
             status = _status(url, dict(upstream.headers), settings.health_timeout_seconds or None)
         except (OSError, http.client.HTTPException) as error:
-            return Check("upstream", "fault", f"{upstream.redacted} can't be reached: {type(error).__name__}")
+            return Check(name, "fault", f"{upstream.redacted} can't be reached: {type(error).__name__}")
         if status not in _NOT_A_ROUTE:
             break
     verdict: Verdict = "ok" if status == http.client.OK else "fault"
-    return Check("upstream", verdict, f"{upstream.redacted} answers with status {status}")
+    return Check(name, verdict, f"{upstream.redacted} answers with status {status}")
 
 
 def _status(url: URL, headers: dict[str, str], seconds: float | None) -> int:

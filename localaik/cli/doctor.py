@@ -78,7 +78,7 @@ def print_tables(loaded: LoadedSettings, checks: Sequence[Check]) -> None:
 
 def aliases_used(loaded: LoadedSettings) -> dict[str, str]:
     """The aliases that a value in force came from -> the variables that they stand for."""
-    return {source: variable_name(field) for field, source in loaded.sources.items() if source == ALIASES.get(field)}
+    return {source: variable_name(field) for field, source in loaded.sources.items() if source in ALIASES}
 
 
 def shown_settings(settings: Settings) -> dict[str, object]:

@@ -75,9 +75,14 @@ def chat_body(call: EngineCall, capabilities: Capabilities, *, model: str, cache
 def completion_body(
     call: EngineCall, capabilities: Capabilities, *, model: str, cache_prompt: bool
 ) -> dict[str, object]:
-    """The body for a raw prompt: llama.cpp's `/completion`, elsewhere `/completions`."""
+    """The body for a raw prompt: llama.cpp's `/completion` or `/infill`, elsewhere `/completions`."""
     body = _shared(call, capabilities, model)
-    body["prompt"] = call.prompt
+    if call.suffix is None:
+        body["prompt"] = call.prompt
+    elif capabilities.completion_route:
+        body |= {"input_prefix": call.prompt, "input_suffix": call.suffix}
+    else:
+        body |= {"prompt": call.prompt, "suffix": call.suffix}
     if capabilities.completion_route:
         body["n_predict"] = -1 if call.max_tokens is None else call.max_tokens
         body["cache_prompt"] = cache_prompt

@@ -78,6 +78,8 @@ class EngineCall:
     turns: Sequence[ChatTurn] = ()
     prompt: str | list[int] | None = None
     """Raw prompt instead of `turns`."""
+    suffix: str | None = None
+    """Text that follows the answer, where the answer fills the gap between it and a `prompt` of text."""
     seed: int = 0
     max_tokens: int | None = None
     sampling: Mapping[str, float | int] = field(default_factory=dict)

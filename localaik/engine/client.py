@@ -61,6 +61,7 @@ class EngineClient:
             "models": join(base, "models").raw_path_qs,
             "embeddings": join(base, "embeddings").raw_path_qs,
             "completion": join(root, "completion").raw_path_qs,
+            "infill": join(root, "infill").raw_path_qs,
             "template": join(root, "apply-template").raw_path_qs,
             "tokenize": join(root, "tokenize").raw_path_qs,
             "detokenize": join(root, "detokenize").raw_path_qs,
@@ -131,6 +132,26 @@ class EngineClient:
         answer = await self._post("detokenize", {"tokens": ids})
         return str(answer.get("content", answer.get("prompt", "")))
 
+    async def count_texts(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has by itself: nothing is added, and nothing in it counts as a special token.
+
+        Raises `NotServed` where the engine can't tell.
+        """
+        if not self.capabilities.tokenize:
+            raise NotServed("The upstream can't count tokens.")
+        if self.capabilities.kind != "llamacpp":
+            bodies: list[dict[str, object]] = [{"prompt": text, "add_special_tokens": False} for text in texts]
+            return [_integer(await self._post("tokenize", body), "count") for body in bodies]
+        options = {"add_special": False, "parse_special": False}
+        if len(texts) == 1:
+            tokens = (await self._post("tokenize", {"content": texts[0], **options})).get("tokens")
+            if not isinstance(tokens, list):
+                raise _no_answer()
+            return [len(tokens)]
+        content = [piece for text in texts for piece in (text, _BORDER)]
+        answer = await self._post("tokenize", {"content": content, **options})
+        return [len(tokens) for tokens in read_token_lists(answer, _BORDER, len(texts))]
+
     async def tokenize_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without those that the model wants around a whole prompt. For llama.cpp only.
 
@@ -186,7 +207,9 @@ class EngineClient:
     def _route(self, call: EngineCall) -> str:
         if call.prompt is None:
             return "chat"
-        return "completion" if self.capabilities.completion_route else "completions"
+        if not self.capabilities.completion_route:
+            return "completions"
+        return "completion" if call.suffix is None else "infill"
 
     async def _open_once(self, call: EngineCall) -> "AnswerStream":
         response = await self._send("POST", self._route(call), self._body(call))

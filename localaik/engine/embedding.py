@@ -22,7 +22,7 @@ from localaik.engine.vectors import EmbeddingAnswer
 from localaik.errors import EngineUnreachable, NotServed, Unavailable
 from localaik.settings import Settings
 
-__all__ = ["EmbeddingEngine", "create_embedding_engine"]
+__all__ = ["EmbeddingEngine", "create_embedding_engine", "embedding_upstream"]
 
 _REMOTE_CONCURRENCY: Final = 32
 _SAMPLE: Final = "a"
@@ -40,7 +40,7 @@ def create_embedding_engine(settings: Settings) -> "EmbeddingEngine | None":
     if settings.embeddings == "off":
         return None
     if settings.embedding_url:
-        upstream = _upstream(settings)
+        upstream = embedding_upstream(settings)
         if settings.embedding_upstream:  # those of the upstream itself are told already
             for warning in upstream.warnings:
                 _log.warning("%s", warning)
@@ -49,7 +49,8 @@ def create_embedding_engine(settings: Settings) -> "EmbeddingEngine | None":
     return EmbeddingEngine(lambda: _child(spec, _engine_settings(settings)), settings, is_remote=False)
 
 
-def _upstream(settings: Settings) -> Upstream:
+def embedding_upstream(settings: Settings) -> Upstream:
+    """The server that is asked for embeddings, which `embedding_url` names. Raises `StartError` for a bad URL."""
     if not settings.embedding_upstream:
         return Upstream.from_settings(settings)
     return Upstream.parse(
@@ -111,6 +112,11 @@ class EmbeddingEngine:
     def describe(self) -> Mapping[str, object]:
         """Name and state of the engine; nothing secret. `state` is `off` while it is not needed."""
         return self._engine.describe() if self._engine is not None else {"state": "off"}
+
+    @property
+    def gate(self) -> Gate | None:
+        """Who uses the engine now, and who waits for it; None while it is off."""
+        return self._engine.gate if self._engine is not None else None
 
     async def start(self) -> None:
         """Start the engine before it is asked for anything. Raises `StartError`."""

@@ -12,7 +12,7 @@ from yarl import URL
 from localaik.engine.calls import EngineCall, EngineNews, EngineUsage
 from localaik.engine.capabilities import UNKNOWN, Capabilities
 from localaik.engine.client import AnswerStream, EngineClient
-from localaik.engine.gate import Gate
+from localaik.engine.gate import Gate, Slot
 from localaik.engine.vectors import EmbeddingAnswer
 from localaik.errors import EngineUnreachable, LocalaikError, NotServed, Unavailable
 from localaik.settings import Settings
@@ -113,6 +113,11 @@ class Engine:
         """What the engine can do; only the defaults before it was ready for the first time."""
         return self._client.capabilities if self._client is not None else Capabilities()
 
+    @property
+    def gate(self) -> Gate:
+        """Who uses the engine now, and who waits for it."""
+        return self._gate
+
     async def start(self) -> None:
         """Start the source; the model loads meanwhile."""
         await self._source.start()
@@ -134,24 +139,28 @@ class Engine:
 
     async def open(self, call: EngineCall) -> "EngineStream":
         """Wait for a slot and start one choice on it. Raises what `Gate.acquire` and `EngineClient.open` raise."""
-        await self._gate.acquire()
+        slot = await self._gate.enter()
         try:
-            return EngineStream(await self._open(call), self._gate)
+            return EngineStream(await self._open(call), slot)
         except BaseException:
-            self._gate.release()
+            slot.leave()
             raise
 
     async def embed(self, inputs: Sequence[str | list[int]], model: str) -> EmbeddingAnswer:
         """The vectors of texts and token ids, in one call on one slot. Raises as `open` does."""
-        await self._gate.acquire()
+        slot = await self._gate.enter()
         try:
             return await self._asked(lambda client: client.embed(inputs, model))
         finally:
-            self._gate.release()
+            slot.leave()
 
     async def tokenize_many(self, texts: Sequence[str]) -> list[list[int]]:
         """See `EngineClient.tokenize_many`."""
         return await self._asked(lambda client: client.tokenize_many(texts))
+
+    async def count_texts(self, texts: Sequence[str]) -> list[int]:
+        """See `EngineClient.count_texts`."""
+        return await self._asked(lambda client: client.count_texts(texts))
 
     async def tokenize(self, text: str) -> list[int]:
         """See `EngineClient.tokenize`."""
@@ -263,9 +272,9 @@ class Engine:
 class EngineStream:
     """A running choice and the slot that it holds. `read()` until it gives nothing; always `close()`."""
 
-    def __init__(self, answer: AnswerStream, gate: Gate) -> None:
+    def __init__(self, answer: AnswerStream, slot: Slot) -> None:
         self._answer = answer
-        self._gate: Gate | None = gate
+        self._slot: Slot | None = slot
 
     async def read(self) -> list[EngineNews]:
         """See `AnswerStream.read`."""
@@ -273,7 +282,7 @@ class EngineStream:
 
     def close(self) -> None:
         """Stop the engine's work on it, if any is left, and free the slot."""
-        if self._gate is not None:
+        if self._slot is not None:
             self._answer.close()
-            self._gate.release()
-            self._gate = None
+            self._slot.leave()
+            self._slot = None

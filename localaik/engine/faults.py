@@ -88,6 +88,12 @@ def _llama_cpp_fault(status: int, error: object, message: str) -> LocalaikError 
         return BadRequest("The model behind this server takes no images or audio.", reason="unsupported_kind")
     if any(text in message for text in _TEMPLATE_FAULTS):
         return InternalFault("The conversation could not be rendered for the model.")
+    if message.startswith("Infill is not supported"):
+        return BadRequest(
+            "'suffix' is not supported: the model was not trained to fill in.",
+            field="suffix",
+            reason="unsupported_parameter",
+        )
     if "failed to parse grammar" in message.lower():
         return BadRequest("The grammar can't be parsed.", field="grammar", reason="invalid_value")
     wrong_field = _FIELD_FAULT.fullmatch(message) if status == 400 else None

@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Final
 
 from localaik.errors import Unavailable
 
-__all__ = ["Gate", "as_background"]
+__all__ = ["Gate", "Slot", "SlotUse", "Stopwatch", "as_background", "watch_slots"]
 
 _BACKGROUND: Final[ContextVar[bool]] = ContextVar("localaik_background", default=False)
 
@@ -27,6 +28,76 @@ def as_background() -> Iterator[None]:
         _BACKGROUND.reset(token)
 
 
+class Stopwatch:
+    """How long at least one of several things went on. Those that go on at the same time count once."""
+
+    __slots__ = ("_going_on", "_seconds", "_since")
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._since = 0.0
+        self._going_on = 0
+
+    @property
+    def seconds(self) -> float:
+        """The time so far."""
+        return self._seconds + (perf_counter() - self._since if self._going_on else 0.0)
+
+    def begin(self) -> None:
+        """One thing goes on from now on."""
+        if not self._going_on:
+            self._since = perf_counter()
+        self._going_on += 1
+
+    def end(self) -> None:
+        """It is over."""
+        self._going_on -= 1
+        if not self._going_on:
+            self._seconds += perf_counter() - self._since
+
+
+class SlotUse:
+    """What one request, with all its parts, had of the slots of engines."""
+
+    __slots__ = ("asked", "holding", "waiting")
+
+    def __init__(self) -> None:
+        self.asked = False
+        """A slot was asked for."""
+        self.waiting = Stopwatch()
+        """Time in front of gates."""
+        self.holding = Stopwatch()
+        """Time on slots."""
+
+
+_SLOT_USE: Final[ContextVar[SlotUse | None]] = ContextVar("localaik_slot_use", default=None)
+
+
+def watch_slots(use: SlotUse) -> None:
+    """From now on `use` learns of every slot that is asked for in this context, and in tasks made within."""
+    _SLOT_USE.set(use)
+
+
+class Slot:
+    """A slot that is held."""
+
+    def __init__(self, gate: "Gate") -> None:
+        """Made by `Gate.enter`."""
+        self._gate: Gate | None = gate
+        self._use = _SLOT_USE.get()
+        if self._use is not None:
+            self._use.holding.begin()
+
+    def leave(self) -> None:
+        """Give it back; a second time does nothing."""
+        if self._gate is None:
+            return
+        self._gate.release()
+        self._gate = None
+        if self._use is not None:
+            self._use.holding.end()
+
+
 class Gate:
     """A first-in, first-out semaphore with a bounded queue and a bounded wait."""
 
@@ -37,6 +108,11 @@ class Gate:
         self._busy = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._background: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def slots(self) -> int:
+        """Callers who fit inside."""
+        return self._slots
 
     @property
     def busy(self) -> int:
@@ -53,14 +129,32 @@ class Gate:
         self._slots = slots
         self._admit()
 
+    async def enter(self) -> Slot:
+        """As `acquire`; the slot knows who holds it, and how to give it back."""
+        await self.acquire()
+        return Slot(self)
+
     async def acquire(self) -> None:
         """Take one slot; `release()` must follow.
 
         Raises `Unavailable` when the queue is full or the wait too long; a cancelled wait leaves no trace.
         """
+        use = _SLOT_USE.get()
+        if use is not None:
+            use.asked = True
         if self._busy < self._slots:
             self._busy += 1
             return
+        if use is None:
+            await self._queue()
+            return
+        use.waiting.begin()
+        try:
+            await self._queue()
+        finally:
+            use.waiting.end()
+
+    async def _queue(self) -> None:
         if _BACKGROUND.get():
             await self._wait_in(self._background, seconds=None)
             return

@@ -19,7 +19,7 @@ from localaik.generation.events import (
     UsageReported,
 )
 
-__all__ = ["Choice", "FoldedCall", "Generation", "fold"]
+__all__ = ["Choice", "FoldedCall", "Folding", "Generation", "fold"]
 
 
 @dataclass(slots=True)
@@ -62,22 +62,44 @@ class Generation:
     usage: Usage
 
 
-async def fold(batches: AsyncIterator[Sequence[GenerationEvent]]) -> Generation:
-    """Collect all events of one request. Raises what the stream raises."""
-    choices: dict[int, Choice] = {}
-    usage: Usage | None = None
-    async for batch in batches:
-        for event in batch:
+class Folding:
+    """A fold that grows: `feed()` all events, then take the `generation`."""
+
+    def __init__(self) -> None:
+        self._choices: dict[int, Choice] = {}
+        self._usage: Usage | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """All events were fed."""
+        return self._usage is not None
+
+    @property
+    def generation(self) -> Generation:
+        """What the events add up to. Raises `EngineAnswerInvalid` where they are no whole response."""
+        if self._usage is None or not self._choices:
+            raise EngineAnswerInvalid("The engine's answer has no choices.", reason="upstream_invalid_response")
+        return Generation([self._choices[index] for index in sorted(self._choices)], self._usage)
+
+    def feed(self, events: Sequence[GenerationEvent]) -> None:
+        """Add events, in their order."""
+        choices = self._choices
+        for event in events:
             if isinstance(event, UsageReported):
-                usage = event.usage
+                self._usage = event.usage
                 continue
             choice = choices.get(event.index)
             if choice is None:
                 choice = choices[event.index] = Choice(event.index)
             _add(choice, event)
-    if usage is None or not choices:
-        raise EngineAnswerInvalid("The engine's answer has no choices.", reason="upstream_invalid_response")
-    return Generation([choices[index] for index in sorted(choices)], usage)
+
+
+async def fold(batches: AsyncIterator[Sequence[GenerationEvent]]) -> Generation:
+    """Collect all events of one request. Raises what the stream raises."""
+    folding = Folding()
+    async for batch in batches:
+        folding.feed(batch)
+    return folding.generation
 
 
 def _add(choice: Choice, event: _OfChoice) -> None:

@@ -167,6 +167,8 @@ class GenerationRequest:
     messages: list[Message] = field(default_factory=list)
     prompt: str | list[int] | None = None
     """A raw prompt (text, or token ids of the served model) instead of `messages`; no chat template is applied."""
+    suffix: str | None = None
+    """Text behind the gap that the answer fills, which begins behind a `prompt` of text."""
     sampling: Sampling = field(default_factory=Sampling)
     max_tokens: int | None = None
     """At most this many tokens in each choice; None is the rest of the context."""

@@ -2,18 +2,17 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from time import monotonic
-
-from msgspec import structs
+from typing import Final
 
 from localaik.content import AttachmentLoader, Image
 from localaik.engine.calls import SEED_MODULUS, ChatTurn, EngineCall, EngineChunk, EngineNews
 from localaik.engine.capabilities import Capabilities
 from localaik.engine.engine import Engine
-from localaik.errors import BadRequest, NotServed, TimedOut
+from localaik.errors import BadRequest, LocalaikError, NotServed, TimedOut
 from localaik.generation.attachments import load_attachments, shown_parts
 from localaik.generation.attempts import Attempts
 from localaik.generation.checking import AnswerCheck
@@ -31,13 +30,32 @@ from localaik.generation.form import Form, form_of
 from localaik.generation.guard import Neutraliser, to_turns
 from localaik.generation.reasoning import ThoughtSplitter
 from localaik.generation.request import GenerationRequest, Sampling
-from localaik.generation.thinking import Thoughts, answering_call, pass_tokens, template_options, thinking_call
+from localaik.generation.thinking import (
+    Thoughts,
+    answering_call,
+    heeds_effort,
+    pass_tokens,
+    template_options,
+    thinking_call,
+)
 from localaik.generation.tools import new_call_id
 from localaik.generation.tools.parser import CallParser
 from localaik.generation.tools.prompt import MARKERS
 from localaik.settings import Settings
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "TextSizes"]
+
+_CHARS_PER_TOKEN: Final = 4  # about what tokenizers reach on English
+
+
+@dataclass(frozen=True, slots=True)
+class TextSizes:
+    """What texts cost."""
+
+    tokens: list[int]
+    """Of each text, in their order."""
+    estimated: bool = False
+    """No tokenizer could be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,28 @@ class Pipeline:
         images, documents = prompt.media_tokens(total)
         return Usage(total, 0, image_tokens=images, document_tokens=documents)
 
+    async def ready(self) -> None:
+        """Return when the engine can be asked. Raises `Unavailable` when the wait is over."""
+        await self._engine.ready()
+
+    async def sizes(self, texts: Sequence[str]) -> TextSizes:
+        """The tokens of each text by itself; estimated where the engine's tokenizer is out of reach."""
+        if not any(texts):
+            return TextSizes([0] * len(texts))
+        try:
+            await self._engine.ready()
+            return TextSizes(await self._engine.count_texts(texts))
+        except LocalaikError:
+            return TextSizes([len(text) // _CHARS_PER_TOKEN for text in texts], estimated=True)
+
+    async def heeds_effort(self, request: GenerationRequest) -> bool:
+        """True where the model's template is told what the request says about thinking, or there is nothing to tell.
+
+        Raises as `ready`.
+        """
+        await self._engine.ready()
+        return heeds_effort(request, self._engine.capabilities)
+
     async def detokenize(self, ids: list[int]) -> str:
         """The text of token ids of the served model. Raises `BadRequest` where the engine can't tell."""
         await self._engine.ready()
@@ -159,12 +199,16 @@ class Pipeline:
             prompt_tokens = await self._prompt_tokens(prompt)
             yield [Started(index, prompt_tokens or None, *prompt.media_tokens(prompt_tokens))]
             while news:
-                told = [event.text for event in reader.read(news) if isinstance(event, TextDelta) and event.text]
+                events = reader.read(news)
+                if any(isinstance(event, ReasoningDelta) for event in events):
+                    break  # it reasons by itself, although its template doesn't show that
+                told = [event.text for event in events if isinstance(event, TextDelta) and event.text]
                 thoughts.text += "".join(told)
                 if told:
                     yield [ReasoningDelta(text, index) for text in told]
                 news = await stream.read()
-        thoughts.tokens = (await self._usage(asked, reader)).completion_tokens
+        if not news:
+            thoughts.tokens = (await self._usage(asked, reader)).completion_tokens
         spent = Usage(prompt_tokens, thoughts.tokens, reasoning_tokens=thoughts.tokens)
         call = answering_call(prompt.call, thoughts, told=self._settings.model_path() is not None)
         if call.max_tokens is not None and call.max_tokens < 1:
@@ -177,8 +221,9 @@ class Pipeline:
                 if mine:
                     answered = mine.pop()
                     completion = answered.completion_tokens + spent.completion_tokens
+                    reasoning = answered.reasoning_tokens + spent.reasoning_tokens
                     counted = prompt_tokens or answered.prompt_tokens
-                    totals.append(structs.replace(spent, prompt_tokens=counted, completion_tokens=completion))
+                    totals.append(Usage(counted, completion, reasoning_tokens=reasoning))
                 rest: list[GenerationEvent] = [event for event in batch if not isinstance(event, Started)]
                 if rest:
                     yield rest
@@ -301,6 +346,7 @@ class Pipeline:
         call = EngineCall(
             model=request.model,
             prompt=request.prompt,
+            suffix=request.suffix,
             seed=(self._settings.seed if request.seed is None else request.seed) % SEED_MODULUS,
             max_tokens=request.max_tokens,
             sampling=_sampling(request.sampling),

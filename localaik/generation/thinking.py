@@ -13,7 +13,7 @@ from localaik.engine.capabilities import Capabilities
 from localaik.generation.guard import append_turn
 from localaik.generation.request import GenerationRequest
 
-__all__ = ["Thoughts", "answering_call", "pass_tokens", "template_options", "thinking_call"]
+__all__ = ["Thoughts", "answering_call", "heeds_effort", "pass_tokens", "template_options", "thinking_call"]
 
 _MOST_TOKENS: Final = 256
 _ASK: Final = "Before you answer, think about this in one or two short sentences."
@@ -51,6 +51,14 @@ def template_options(request: GenerationRequest, capabilities: Capabilities) -> 
     if effort not in {None, "none"} and capabilities.template_caps.get("supports_reasoning_effort", False):
         options["reasoning_effort"] = effort
     return options
+
+
+def heeds_effort(request: GenerationRequest, capabilities: Capabilities) -> bool:
+    """The effort that the request asks for has an effect, or asks a model that does not reason for no thoughts."""
+    effort = request.reasoning_effort
+    if effort is None or template_options(request, capabilities):
+        return True
+    return effort == "none" and capabilities.kind == "llamacpp" and not _reasons(capabilities)
 
 
 def thinking_call(call: EngineCall, tokens: int) -> EngineCall:

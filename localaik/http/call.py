@@ -7,6 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
+from localaik.engine.gate import SlotUse
+
 __all__ = ["Call"]
 
 _MAX_IGNORED: Final = 20
@@ -45,10 +47,17 @@ class Call:
     """The caller went away, or stopped reading, before the answer was complete."""
     first_token: float | None = None
     """`time.perf_counter()` at the first event of the engine."""
+    slot_use: SlotUse = field(default_factory=SlotUse)
+    """Time spent in the queue in front of the engine's slots, and on them."""
+    route: str = ""
+    """The template of the path, as the route has it; empty for a path that is not served."""
+
+    access_headers: Mapping[str, str] = field(default_factory=dict)
+    """What every answer tells browsers about who may read it."""
 
     def answer_headers(self) -> dict[str, str]:
         """Headers of every answer to this call, streams and errors included; asked for right before they are sent."""
-        headers = {"x-request-id": self.request_id, **self.protocol_headers(self)}
+        headers = {"x-request-id": self.request_id, **self.access_headers, **self.protocol_headers(self)}
         if self.ignored:
             headers["x-localaik-ignored"] = ", ".join(dict.fromkeys(map(_header_safe, self.ignored[:_MAX_IGNORED])))
         return headers

@@ -1,6 +1,7 @@
 """Streamed answers: what the engine tells in one read goes out in one write."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol, TypeVar
@@ -13,6 +14,8 @@ from localaik.http.call import Call
 __all__ = ["StreamEncoder", "stream_events"]
 
 _SMALL_BYTES: Final = 16_384  # well below where asyncio makes a writer wait
+
+_log = logging.getLogger(__name__)
 
 E_contra = TypeVar("E_contra", contravariant=True)
 E = TypeVar("E")
@@ -70,6 +73,7 @@ async def stream_events(
             call.caller_left = True
         except Exception as error:  # noqa: BLE001 - the status is sent: only the stream itself can still tell of a fault
             call.failure = error
+            _log.exception("request %s failed", call.request_id)
             await _write(call, response, encoder.fail(InternalFault("The server had an error.")), write_idle_seconds)
         finally:
             silence.end()

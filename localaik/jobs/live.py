@@ -30,6 +30,7 @@ class Run:
         self._frames: list[Frame] = []
         self._news = asyncio.Event()
         self._task = asyncio.create_task(self._collect(batches))
+        self.when_ended(self._tell)  # watchers look at `ended`, which is true by then
 
     @property
     def ended(self) -> bool:
@@ -50,8 +51,9 @@ class Run:
                 await news.wait()
 
     async def cancel(self) -> None:
-        """Stop the work, and return when it has stopped."""
-        self._task.cancel()
+        """Stop the work, and return when it has stopped. Whoever asks second waits for the same end."""
+        if not self._task.cancelling():
+            self._task.cancel()
         await asyncio.wait([self._task])
 
     def when_ended(self, act: Callable[[], None]) -> None:
@@ -66,9 +68,6 @@ class Run:
                     self._tell()
         except Exception:  # noqa: BLE001 - a defect of ours; nobody waits for this task
             _log.exception("work in the background failed")
-        finally:
-            # Watchers look at `ended`, which becomes true after this line: the loop's next turn tells them.
-            asyncio.get_running_loop().call_soon(self._tell)
 
     def _tell(self) -> None:
         self._news.set()
@@ -82,6 +81,8 @@ class LiveRuns:
         self._runs: dict[str, Run] = {}
         self._taken: set[str] = set()
         self._shown: dict[str, Callable[[], dict[str, object]]] = {}
+        self.ending = asyncio.Event()
+        """The server is going to stop: connections that wait for requests should end."""
         self.closed = False
         """The server stops: what is cancelled now is so for no wish of its caller."""
 

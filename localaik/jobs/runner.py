@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from localaik.engine.gate import as_background
@@ -23,6 +24,8 @@ class Unit:
     """Id of what it belongs to; the units of one job are cancelled together."""
     work: Callable[[], Awaitable[None]]
     """Does it and records that it is done. Where it is cancelled or raises, its source gives it out again."""
+    release: Callable[[], None] | None = None
+    """Called at the end, behind the pause that follows a fault: from then on its source may give it out again."""
 
 
 Source = Callable[[], Awaitable[Unit | None]]
@@ -41,7 +44,7 @@ class Runner:
         self._dispatcher: asyncio.Task[None] | None = None
 
     def add(self, source: Source) -> None:
-        """Take units from `source` too; those of earlier sources go first."""
+        """Take units from `source` too; sources take turns."""
         self._sources.append(source)
 
     def start(self) -> None:
@@ -73,11 +76,12 @@ class Runner:
                     break
                 task = asyncio.create_task(self._work(unit))
                 self._running[task] = unit.job
-                task.add_done_callback(self._ended)
+                # Not at the end of `_work`, which never begins in a task that is cancelled at once.
+                task.add_done_callback(partial(self._ended, unit))
             await self._news.wait()
 
     async def _next(self) -> Unit | None:
-        for source in self._sources:
+        for source in tuple(self._sources):
             try:
                 unit = await source()
             except Exception as error:  # noqa: BLE001 - a disk that fails now may work later, and others go on
@@ -85,6 +89,8 @@ class Runner:
                 asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self.wake)
                 continue
             if unit is not None:
+                self._sources.remove(source)
+                self._sources.append(source)  # behind all others, which may wait as well
                 return unit
         return None
 
@@ -98,8 +104,10 @@ class Runner:
                 _log.warning("background work failed and is tried again: %s", type(error).__name__)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, unit: Unit, task: asyncio.Task[None]) -> None:
         del self._running[task]
+        if unit.release is not None:
+            unit.release()
         self.wake()
 
 

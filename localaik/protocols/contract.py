@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from localaik.errors import LocalaikError
 from localaik.http.call import Call
 from localaik.jobs.live import LiveRuns
+from localaik.jobs.locks import NamedLocks
 from localaik.jobs.runner import Runner, Source
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from localaik.settings import Settings
     from localaik.state.store import Store
 
-__all__ = ["Handler", "Protocol", "Route", "Services"]
+__all__ = ["ALWAYS_SERVED", "Handler", "Protocol", "Route", "Services"]
+
+
+ALWAYS_SERVED: Final = "service"
+"""The surface of routes that can't be switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Services:
     embedder: "Embedder"
     jobs: Runner = field(default_factory=Runner)
     live: LiveRuns = field(default_factory=LiveRuns)
+    locks: NamedLocks = field(default_factory=NamedLocks)
 
 
 Handler = Callable[[Call, Services], Awaitable[web.StreamResponse]]
@@ -43,13 +49,17 @@ class Route:
     """One method and path.
 
     `path` is a template of literal text and `{name}` (one segment) or `{name:rest}` (everything up to the next
-    literal text, slashes included). `surface` names the switchable group that the route belongs to.
+    literal text, slashes included). `surface` names the switchable group that the route belongs to. `key_parameter`
+    names a query parameter that nobody can guess, and that stands for a key where it is given.
     """
 
     method: str
     path: str
     handler: Handler
     surface: str
+    key_parameter: str | None = None
+    is_open: bool = False
+    """Answers callers without a key, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +74,5 @@ class Protocol:
     """Headers that every answer of this protocol carries, errors and streams included."""
     background: Callable[[Services], Source] | None = None
     """Makes the source of what this protocol does without anybody waiting."""
+    key_in_query: bool = False
+    """Callers may send their key as the query parameter `key`."""

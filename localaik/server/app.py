@@ -5,31 +5,62 @@ import logging
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from localaik.errors import InternalFault, LocalaikError, MethodNotAllowed, NotFound
+from localaik.engine.gate import watch_slots
+from localaik.errors import Forbidden, InternalFault, LocalaikError, MethodNotAllowed, NotFound
 from localaik.http.call import Call
-from localaik.protocols.contract import Protocol, Route, Services
-from localaik.server.access import log_access
+from localaik.protocols.contract import ALWAYS_SERVED, Protocol, Route, Services
+from localaik.server.access import CLIENT_CLOSED_REQUEST, log_access
+from localaik.server.credentials import Credentials
+from localaik.server.hosts import Hosts
+from localaik.server.metrics import Metrics
+from localaik.server.origins import Origins
 from localaik.server.routing import Match, Router, Unrouted
+from localaik.settings import is_loopback, read_hosts, read_keys
+
+if TYPE_CHECKING:
+    from localaik.server.tracing import Tracing
 
 __all__ = ["Face"]
 
-_CLIENT_CLOSED_REQUEST: Final = 499  # nginx's word for it; stands in the access log only
 _log = logging.getLogger(__name__)
 
 
 class Face:
     """Everything between aiohttp and the handlers: `handle` answers every request, whatever happens."""
 
-    def __init__(self, services: Services, protocols: Sequence[Protocol]) -> None:
-        """The last protocol answers for what nobody owns. The caller starts and stops what `services` hold."""
+    def __init__(
+        self,
+        services: Services,
+        protocols: Sequence[Protocol],
+        metrics: Metrics | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> None:
+        """The last protocol answers for what nobody owns. The caller starts and stops what `services` hold.
+
+        `metrics` and `tracing` are told of every request.
+        """
         self._services = services
+        self._metrics = metrics
+        self._tracing = tracing
+        if metrics is not None:
+            metrics.active = lambda: self._active
         self._protocols = {protocol.name: protocol for protocol in protocols}
-        self._router = Router((protocol.name, route) for protocol in protocols for route in protocol.routes)
+        self._router = Router(
+            ((protocol.name, route) for protocol in protocols for route in protocol.routes),
+            lambda route: route.surface == ALWAYS_SERVED or services.settings.serves(route.surface),
+        )
         self._default = protocols[-1]
+        settings = services.settings
+        keys = read_keys(settings.api_key)
+        self._credentials = Credentials(keys) if keys else None
+        self._origins = Origins(settings.cors)
+        # Who asks for a key needs no other proof that a caller is no page of somebody else's.
+        is_private = not keys and is_loopback(settings.host)
+        self._hosts = Hosts(read_hosts(settings.allowed_hosts)) if is_private else None
         self._active = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -43,21 +74,29 @@ class Face:
         raw_path, _, _ = request.raw_path.partition("?")
         found = self._router.find(request.method, raw_path, request.headers, request.query)
         protocol = self._protocols.get(found.protocol, self._default)
-        call = Call(request, _new_id(), protocol.name, protocol_headers=protocol.headers)
+        call = Call(
+            request,
+            _new_id(),
+            protocol.name,
+            protocol_headers=protocol.headers,
+            access_headers=self._origins.headers(request.headers.get("Origin")),
+        )
+        watch_slots(call.slot_use)
         self._active += 1
         self._quiet.clear()
         try:
             response = await self._respond(call, protocol, found, raw_path)
-        except asyncio.CancelledError:
-            self._log(call, raw_path, _CLIENT_CLOSED_REQUEST)
+            if not response.prepared:
+                response.headers.update(call.answer_headers())
+        except BaseException as error:
+            call.failure = error if isinstance(error, Exception) else call.failure
+            self._log(call, raw_path, CLIENT_CLOSED_REQUEST if isinstance(error, asyncio.CancelledError) else 500)
             raise
         finally:
             self._active -= 1
             if not self._active:
                 self._quiet.set()
-        if not response.prepared:
-            response.headers.update(call.answer_headers())
-        self._log(call, raw_path, _CLIENT_CLOSED_REQUEST if call.caller_left else response.status)
+        self._log(call, raw_path, CLIENT_CLOSED_REQUEST if call.caller_left else response.status)
         return response
 
     async def _respond(
@@ -65,7 +104,11 @@ class Face:
     ) -> web.StreamResponse:
         try:
             if isinstance(found, Unrouted):
-                raise _refusal(found, call.request.method, raw_path)
+                return self._answer_unrouted(call, found, raw_path)
+            call.route = found.route.path
+            self._check_place(call.request)
+            if self._credentials is not None:
+                _check_key(self._credentials, call.request, protocol, found.route)
             call.params = found.params
             return await found.route.handler(call, self._services)
         except LocalaikError as error:
@@ -78,7 +121,37 @@ class Face:
             _log.exception("request %s failed", call.request_id)
             return protocol.render_error(InternalFault("The server had an error while processing your request."), call)
 
+    def _answer_unrouted(self, call: Call, found: Unrouted, raw_path: str) -> web.Response:
+        """The answer to what browsers ask before they let a page call; else a refusal is raised."""
+        request = call.request
+        methods = self._router.methods(raw_path) if request.method == "OPTIONS" else ()
+        if not methods:
+            raise _refusal(found, request.method, raw_path)
+        self._check_place(request)
+        allow = {"Allow": ", ".join(sorted({*methods, "OPTIONS"}))}
+        is_preflight = "Origin" in request.headers and "Access-Control-Request-Method" in request.headers
+        granted = self._origins.preflight(request.headers, methods) if is_preflight else {}
+        return web.Response(status=204, headers={**allow, **granted})
+
+    def _check_place(self, request: web.BaseRequest) -> None:
+        """Raise `Forbidden` where a web page asks that may not, or that calls this server by a name of its own."""
+        host = request.headers.get("Host")
+        if self._hosts is not None and host is not None and not self._hosts.admits(host):
+            raise Forbidden(
+                "The Host header names no address of this machine. LOCALAIK_ALLOWED_HOSTS allows more names.",
+                reason="forbidden",
+            )
+        if self._origins.refuses(request.headers.get("Origin"), host or ""):
+            raise Forbidden(
+                "Web pages of this origin may not call this server. LOCALAIK_CORS_ORIGIN allows origins.",
+                reason="forbidden",
+            )
+
     def _log(self, call: Call, raw_path: str, status: int) -> None:
+        if self._metrics is not None:
+            self._metrics.record(call, status)
+        if self._tracing is not None:
+            self._tracing.record(call, raw_path, status)
         if self._services.settings.access_log:
             log_access(call, raw_path, status)
 
@@ -87,6 +160,13 @@ def _refusal(found: Unrouted, method: str, raw_path: str) -> LocalaikError:
     if found.allowed:
         return MethodNotAllowed(found.allowed)
     return NotFound(f"Not Found: {method} {raw_path}", reason="unknown_url")
+
+
+def _check_key(credentials: Credentials, request: web.BaseRequest, protocol: Protocol, route: Route) -> None:
+    """Raise `Unauthorized` where the route needs a key and the caller has none. The body is not looked at."""
+    if route.is_open or (route.key_parameter and request.query.get(route.key_parameter)):
+        return
+    credentials.check(request.headers, request.query.get("key") if protocol.key_in_query else None)
 
 
 def _new_id() -> str:

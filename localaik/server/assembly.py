@@ -1,11 +1,12 @@
 """Puts the parts together: services, protocols, face."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from localaik.embeddings.embedder import Embedder
 from localaik.engine.embedding import EmbeddingEngine
 from localaik.engine.engine import Engine
+from localaik.engine.launchers.base import StartError
 from localaik.generation.run import Pipeline
 from localaik.jobs.live import LiveRuns
 from localaik.jobs.runner import Runner
@@ -13,12 +14,18 @@ from localaik.media.loader import MediaLoader
 from localaik.models.served import served_models
 from localaik.protocols.contract import Services
 from localaik.protocols.gemini import PROTOCOL as GEMINI
-from localaik.protocols.openai import GOOGLE as OPENAI_BESIDE_GEMINI
+from localaik.protocols.gemini import read_google_fields
 from localaik.protocols.openai import PROTOCOL as OPENAI
+from localaik.protocols.openai import beside_gemini, read_transcript
+from localaik.protocols.workbench import workbench
 from localaik.server.app import Face
 from localaik.server.health import service_protocol
+from localaik.server.metrics import Metrics, metrics_route
 from localaik.settings import Settings
 from localaik.state.store import Store
+
+if TYPE_CHECKING:
+    from localaik.server.tracing import Tracing
 
 __all__ = ["Assembled", "assemble"]
 
@@ -35,6 +42,8 @@ class Assembled(NamedTuple):
     """To be started and closed."""
     live: LiveRuns
     """To be closed."""
+    tracing: "Tracing | None"
+    """To be closed, away from the event loop."""
 
 
 def assemble(
@@ -46,8 +55,25 @@ def assemble(
     embedder = Embedder(embedding_engine, settings)
     jobs = Runner(settings.batch_concurrency)
     services = Services(settings, Pipeline(engine, settings, loader), served_models(settings), store, embedder, jobs)
-    protocols = [GEMINI, OPENAI, OPENAI_BESIDE_GEMINI, service_protocol(engine, is_stopping)]
+    metrics = Metrics() if settings.metrics else None
+    tracing = _tracing() if settings.otel else None
+    told = () if metrics is None else (metrics_route(metrics, engine, embedding_engine),)
+    protocols = [
+        GEMINI,
+        OPENAI,
+        beside_gemini(read_google_fields),
+        workbench(read_transcript),
+        service_protocol(engine, embedding_engine, is_stopping, told),
+    ]
     for protocol in protocols:
         if protocol.background is not None:
             jobs.add(protocol.background(services))
-    return Assembled(Face(services, protocols), loader, store, jobs, services.live)
+    return Assembled(Face(services, protocols, metrics, tracing), loader, store, jobs, services.live, tracing)
+
+
+def _tracing() -> "Tracing":
+    try:
+        from localaik.server.tracing import Tracing  # noqa: PLC0415 - most servers do without its packages
+    except ModuleNotFoundError as error:
+        raise StartError(f"Traces need a package that is missing ({error.name}): install `localaik[otel]`.") from None
+    return Tracing()

@@ -1,20 +1,29 @@
 """`GET /health` (can an answer come?) and `GET /health/live` (does the process serve?)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
+from localaik.engine.embedding import EmbeddingEngine
 from localaik.engine.engine import Engine, Health
-from localaik.errors import LocalaikError, MethodNotAllowed, NotFound
+from localaik.errors import Forbidden, LocalaikError, MethodNotAllowed, NotFound, Unauthorized
 from localaik.http.call import Call
 from localaik.http.respond import json_response
-from localaik.protocols.contract import Protocol, Route, Services
+from localaik.protocols.contract import ALWAYS_SERVED, Protocol, Route, Services
 
 __all__ = ["service_protocol"]
 
 
-def service_protocol(engine: Engine, is_stopping: Callable[[], bool]) -> Protocol:
-    """The routes that belong to no wire protocol. `is_stopping` turns true when the server shuts down."""
+def service_protocol(
+    engine: Engine,
+    embedding_engine: EmbeddingEngine | None,
+    is_stopping: Callable[[], bool],
+    more: Sequence[Route] = (),
+) -> Protocol:
+    """The routes that belong to no wire protocol, `more` among them.
+
+    `embedding_engine` is None where embeddings are off; `is_stopping` turns true when the server shuts down.
+    """
 
     async def health(call: Call, services: Services) -> web.Response:
         state = await engine.health()
@@ -25,22 +34,35 @@ def service_protocol(engine: Engine, is_stopping: Callable[[], bool]) -> Protoco
             **({} if state.ok else {"reason": state.reason}),
             "model": services.registry.listed()[0].id,
             **state.details,
+            "embeddings": None if embedding_engine is None else _embeddings(embedding_engine, services),
         }
         return json_response(body, status=200 if state.ok else 503, headers=None if state.ok else {"Retry-After": "1"})
 
     async def live(_call: Call, _services: Services) -> web.Response:
         return json_response({"status": "ok"})
 
-    routes = (Route("GET", "/health", health, "service"), Route("GET", "/health/live", live, "service"))
+    routes = (
+        Route("GET", "/health", health, ALWAYS_SERVED, is_open=True),
+        Route("GET", "/health/live", live, ALWAYS_SERVED, is_open=True),
+        *more,
+    )
     return Protocol("service", routes, _render_error, _headers)
+
+
+def _embeddings(engine: EmbeddingEngine, services: Services) -> dict[str, object]:
+    """What embeds. It decides nothing: it starts when it is needed."""
+    models = services.embedder.models.listed()
+    return {**({"model": models[0].id} if models else {}), "engine": engine.describe()}
 
 
 def _render_error(error: LocalaikError, _call: Call) -> web.Response:
     if isinstance(error, MethodNotAllowed):
         return json_response({"error": error.message}, status=405, headers={"Allow": ", ".join(error.allowed)})
+    if isinstance(error, Unauthorized):
+        return json_response({"error": error.message}, status=401, headers={"WWW-Authenticate": error.challenge})
     if isinstance(error, NotFound):
         return json_response({"error": "not found", "detail": "Not Found"}, status=404)
-    return json_response({"error": error.message}, status=500)
+    return json_response({"error": error.message}, status=403 if isinstance(error, Forbidden) else 500)
 
 
 def _headers(_call: Call) -> Mapping[str, str]:

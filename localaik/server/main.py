@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from localaik.engine.embedding import create_embedding_engine
 from localaik.engine.launchers.base import StartError
 from localaik.engine.sources import create_engine
+from localaik.server.logs import set_up_logging
 from localaik.settings import LoadedSettings, Settings
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ _log = logging.getLogger(__name__)
 def serve(loaded: LoadedSettings, *, announce: Callable[[str], None]) -> int:
     """Serve until SIGINT, SIGTERM or the end of the engine, and return the exit status.
 
-    `announce` is given the banner, line by line, once the port is open. Raises `StartError` for what a person can mend:
-    a port in use, a missing model or engine.
+    `announce` is given the banner, line by line, once the port is open; a log in JSON takes it instead. Raises
+    `StartError` for what a person can mend: a port in use, a missing model or engine.
     """
     settings = loaded.settings
-    logging.basicConfig(
-        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    set_up_logging(settings)
+    if settings.log_format == "json":
+        announce = _log.info  # whoever reads JSON wants nothing else
     for warning in loaded.warnings:
         _log.warning("%s", warning)
     _prepare_memory()
@@ -93,7 +94,7 @@ def _banner(server: "Server", loaded: LoadedSettings) -> list[str]:
         *lines,
         f"  Gemini  GOOGLE_GEMINI_BASE_URL={server.url}",
         f"  OpenAI  OPENAI_BASE_URL={server.url}/v1",
-        f"  health  {server.url}/health   (any API key will do)",
+        f"  health  {server.url}/health   ({'an API key is asked for' if settings.api_key else 'any API key will do'})",
     ]
 
 
@@ -144,6 +145,7 @@ class Server:
         """
         self._stopping = True
         if self._parts is not None:
+            self._parts.live.ending.set()
             await self._parts.jobs.close()
         if self._runner is not None:
             for site in tuple(self._runner.sites):
@@ -157,6 +159,8 @@ class Server:
             await self._parts.live.close()
             await self._parts.loader.close()
             await self._parts.store.close()
+            if self._parts.tracing is not None:
+                await asyncio.to_thread(self._parts.tracing.close)
 
     async def _close_engines(self) -> None:
         closing = [self._engine.close()]

@@ -5,9 +5,9 @@ percent-decoded once. Repeated leading slashes and one trailing slash do not cou
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
@@ -59,21 +59,33 @@ class _Entry(Generic[R]):
     protocol: str
     route: R
     pattern: re.Pattern[str]
+    is_on: bool
 
 
 class Router(Generic[R]):
     """All routes of all protocols."""
 
-    def __init__(self, routes: Iterable[tuple[str, R]]) -> None:
-        """`routes` are pairs of a protocol's name and a route; where two match one path, `owner_of_shared` decides."""
+    def __init__(self, routes: Iterable[tuple[str, R]], is_on: Callable[[R], bool] = lambda _: True) -> None:
+        """`routes` are pairs of a protocol's name and a route; where two match one path, `owner_of_shared` decides.
+
+        A route that is not on serves nothing, but its path keeps its owner.
+        """
         self._static: dict[str, list[_Entry[R]]] = {}
         self._dynamic: list[_Entry[R]] = []
         for protocol, route in routes:
-            entry = _Entry(protocol, route, _compile(route.path))
+            entry = _Entry(protocol, route, _compile(route.path), is_on(route))
             if "{" in route.path:
                 self._dynamic.append(entry)
             else:
                 self._static.setdefault(route.path, []).append(entry)
+        # Paths of one protocol need no look at the headers: nearly every request.
+        self._direct = {
+            (entry.route.method, path): entry
+            for path, entries in self._static.items()
+            if len({each.protocol for each in entries}) == 1
+            for entry in entries
+            if entry.is_on
+        }
         # The more literal text a template has, the more exactly it names its paths.
         self._dynamic.sort(key=lambda entry: -_literal_size(entry.route.path))
         # Callers repeat few paths, and there are many templates: a cache keeps routing off the hot path.
@@ -85,21 +97,29 @@ class Router(Generic[R]):
         """The route for a request. `raw_path` is the path as sent, without the query; HEAD is served by GET routes."""
         path = _normalise(raw_path)
         method = "GET" if method == "HEAD" else method
+        direct = self._direct.get((method, path))
+        if direct is not None:
+            return Match(direct.protocol, direct.route, {})
         candidates = self._static.get(path)
-        if candidates is not None and len(candidates) == 1 and candidates[0].route.method == method:
-            return Match(candidates[0].protocol, candidates[0].route, {})  # nearly every request
         found = self._search(path) if candidates is None else [(entry, dict[str, str]()) for entry in candidates]
         if not found:
             return Unrouted(owner_of_unknown(path, headers, query), ())
         owners = {entry.protocol for entry, _ in found}
         owner = owners.pop() if len(owners) == 1 else owner_of_shared(headers, query)
         mine = [(entry, params) for entry, params in found if entry.protocol == owner] or found
-        for entry, params in mine:
+        served = [(entry, params) for entry, params in mine if entry.is_on]
+        for entry, params in served:
             if entry.route.method == method:
                 return Match(entry.protocol, entry.route, dict(params))
         if method != "GET" and _GEMINI_ACTION.search(path):
             return Unrouted("gemini", ())  # an action that nobody knows, on a path that can be read
         return Unrouted(owner, _methods(entry for entry, _ in mine))
+
+    def methods(self, raw_path: str) -> tuple[str, ...]:
+        """What a path serves, whosever it is; sorted, and empty for an unknown one."""
+        path = _normalise(raw_path)
+        candidates = self._static.get(path)
+        return _methods(candidates if candidates is not None else (entry for entry, _ in self._search(path)))
 
     def _search_templates(self, path: str) -> list[tuple[_Entry[R], dict[str, str]]]:
         decoded_colons = _ENCODED_COLON.sub(":", path)
@@ -127,7 +147,7 @@ def owner_of_shared(headers: Mapping[str, str], query: Mapping[str, str]) -> str
 
 
 def owner_of_unknown(path: str, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
-    """Whose 404 an unknown path gets: `gemini`, `openai`, `anthropic`, or `service` for nobody's.
+    """Whose 404 an unknown path gets: `gemini`, `openai`, `anthropic`, `workbench`, or `service` for nobody's.
 
     `path` is normalised: one leading slash, no trailing one.
     """
@@ -136,6 +156,8 @@ def owner_of_unknown(path: str, headers: Mapping[str, str], query: Mapping[str, 
         return "gemini"
     if rest.split("/")[0] in {"messages", "complete"} and first == "v1":
         return "anthropic"
+    if first == "v1" and rest.split("/")[0] == "sessions":
+        return "workbench"
     if "anthropic-version" in headers:
         return "anthropic"
     if first == "openai":
@@ -150,6 +172,7 @@ def _normalise(raw_path: str) -> str:
     return path[:-1] if len(path) > 1 and path.endswith("/") else path
 
 
+@cache
 def _compile(template: str) -> re.Pattern[str]:
     pattern = ""
     position = 0
@@ -166,5 +189,5 @@ def _literal_size(template: str) -> int:
 
 
 def _methods(entries: Iterable[_Entry[R]]) -> tuple[str, ...]:
-    methods = {entry.route.method for entry in entries}
+    methods = {entry.route.method for entry in entries if entry.is_on}
     return tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

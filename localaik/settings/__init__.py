@@ -5,6 +5,7 @@ dashes. `load()` merges flags, variables, aliases and defaults. An empty variabl
 Times are in seconds, sizes in bytes. For limits, 0 switches the limit off unless the help text says otherwise.
 """
 
+from localaik.settings.access import SURFACES, is_loopback, normal_origin, read_hosts, read_keys, read_origins
 from localaik.settings.fields import SECRETS, SECTIONS, PdfMode, Settings
 from localaik.settings.loading import (
     ALIASES,
@@ -24,6 +25,7 @@ __all__ = [
     "ENV_PREFIX",
     "SECRETS",
     "SECTIONS",
+    "SURFACES",
     "TEST_PREFIX",
     "LoadedSettings",
     "PdfMode",
@@ -31,7 +33,12 @@ __all__ = [
     "SettingsError",
     "allowed_values",
     "flag_name",
+    "is_loopback",
     "load",
+    "normal_origin",
+    "read_hosts",
+    "read_keys",
+    "read_origins",
     "sections",
     "variable_name",
 ]

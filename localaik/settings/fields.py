@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from localaik.settings.access import read_hosts, read_origins, read_surfaces
 
 __all__ = ["SECRETS", "SECTIONS", "PdfMode", "Settings"]
 
@@ -18,6 +20,17 @@ Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def _readable_by(read: Callable[[str], object]) -> Callable[[str], str]:
+    """A check that refuses the texts that `read` refuses; it leaves the others, and an empty one, as they are."""
+
+    def check(text: str) -> str:
+        if text:
+            read(text)
+        return text
+
+    return check
+
+
 class Settings(BaseModel):
     """The settings in force. Immutable; tests build one with `Settings(port=0, ...)`."""
 
@@ -25,6 +38,24 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on")
     port: int = Field(8090, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
+    api_key: str = Field(
+        "",
+        repr=False,
+        description="Keys that callers must show one of, comma-separated, or `@` and the path of a file with one on "
+        "each line; default: whoever reaches the port may call",
+    )
+    allowed_hosts: Annotated[str, AfterValidator(_readable_by(read_hosts))] = Field(
+        "",
+        description="More names that this server may be called by (`*.name` for all below one) while it listens on "
+        "loopback and asks for no key",
+    )
+    cors_origin: Annotated[str, AfterValidator(_readable_by(read_origins))] = Field(
+        "",
+        description="Web pages that may call: `*` is all; default: `*`, but `none` with a credential for an upstream",
+    )
+    surfaces: Annotated[str, AfterValidator(_readable_by(read_surfaces))] = Field(
+        "all", min_length=1, description="Groups of routes that are served; what belongs to another one is not there"
+    )
 
     engine: Literal["xllamacpp", "llama-server", "llama-cpp-python"] = Field(
         "xllamacpp", description="What runs the model when no upstream is set"
@@ -145,6 +176,13 @@ class Settings(BaseModel):
 
     access_log: bool = Field(True, description="One line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of the log: lines for people, or one JSON object per line"
+    )
+    metrics: bool = Field(True, description="Serve `GET /metrics` in the text format of Prometheus")
+    otel: bool = Field(
+        False, description="Send traces to OpenTelemetry (OTLP over HTTP, set up by its own `OTEL_` variables)"
+    )
 
     state: Literal["disk", "memory"] = Field(
         "disk", description="Where uploaded files are kept: `memory` forgets them when the server stops"
@@ -161,7 +199,9 @@ class Settings(BaseModel):
         48, ge=0, le=876_000, description="Hours after which an uploaded file is deleted; 0 keeps it"
     )
     max_file_bytes: Count = Field(2_147_483_648, description="Largest uploaded file")
-    max_stored_bytes: Count = Field(21_474_836_480, description="Most bytes of all uploaded files together")
+    max_stored_bytes: Count = Field(
+        21_474_836_480, description="Most bytes of all uploaded files together, and of all cached contents together"
+    )
     state_ttl_hours: int = Field(
         720, ge=0, le=876_000, description="Hours after which a stored answer is deleted; 0 keeps it"
     )
@@ -182,6 +222,20 @@ class Settings(BaseModel):
     def upstream_is_set(self) -> bool:
         """True where a remote engine is used and none is started."""
         return bool(self.upstream)
+
+    @property
+    def cors(self) -> str:
+        """`cors_origin`, or its default. With a credential of ours in it, the server is not for just any page."""
+        if self.cors_origin:
+            return self.cors_origin
+        holds_credential = bool(self.upstream_auth_header or self.embedding_upstream_auth_header) or any(
+            mark in url for url in (self.upstream, self.embedding_upstream) for mark in "@?"
+        )
+        return "none" if holds_credential else "*"
+
+    def serves(self, surface: str) -> bool:
+        """Whether a group of routes is switched on."""
+        return surface in read_surfaces(self.surfaces)
 
     @property
     def slots(self) -> int:
@@ -220,7 +274,7 @@ SECTIONS: Final[Mapping[str, str]] = {
 """First field of each group of settings -> the group's title."""
 
 SECRETS: Final = frozenset(
-    {"upstream_auth_header", "embedding_upstream", "embedding_upstream_auth_header", "database_url"}
+    {"api_key", "upstream_auth_header", "embedding_upstream", "embedding_upstream_auth_header", "database_url"}
 )
 """Fields whose value is never shown."""
 

@@ -1,6 +1,5 @@
 """From flags and environment variables to settings, with the history of each value and every fault by its name."""
 
-import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args, get_origin
@@ -8,6 +7,7 @@ from typing import Final, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from localaik import __version__
+from localaik.settings.access import SURFACES, is_loopback, read_keys
 from localaik.settings.fields import SECRETS, SECTIONS, Settings
 
 __all__ = [
@@ -49,24 +49,30 @@ class LoadedSettings:
 
 
 ALIASES: Final[Mapping[str, str]] = {
-    "port": "PORT",
-    "upstream": "LK_UPSTREAM",
-    "upstream_auth_header": "LK_UPSTREAM_AUTH_HEADER",
-    "require_upstream": "LK_REQUIRE_UPSTREAM",
-    "access_log": "LK_LOG",
-    "ctx_size": "LK_CTX_SIZE",
-    "threads": "LK_THREADS",
-    "threads_batch": "LK_THREADS_BATCH",
-    "batch_size": "LK_BATCH_SIZE",
-    "ubatch_size": "LK_UBATCH_SIZE",
-    "gpu_layers": "LK_GPU_LAYERS",
-    "parallel": "LK_PARALLEL",
-    "flash_attn": "LK_FLASH_ATTN",
-    "cont_batching": "LK_CONT_BATCHING",
-    "mlock": "LK_MLOCK",
-    "llama_server": "LLAMA_SERVER_BIN",
+    "PORT": "port",
+    "LK_UPSTREAM": "upstream",
+    "LK_UPSTREAM_AUTH_HEADER": "upstream_auth_header",
+    "LK_REQUIRE_UPSTREAM": "require_upstream",
+    "LK_LOG": "access_log",
+    "LK_CTX_SIZE": "ctx_size",
+    "LK_THREADS": "threads",
+    "LK_THREADS_BATCH": "threads_batch",
+    "LK_BATCH_SIZE": "batch_size",
+    "LK_UBATCH_SIZE": "ubatch_size",
+    "LK_GPU_LAYERS": "gpu_layers",
+    "LK_PARALLEL": "parallel",
+    "LK_FLASH_ATTN": "flash_attn",
+    "LK_CONT_BATCHING": "cont_batching",
+    "LK_MLOCK": "mlock",
+    "LLAMA_SERVER_BIN": "llama_server",
+    "WORKBENCH_API_KEY": "api_key",
+    "GEMMAKIT_API_KEY": "api_key",
+    "GEMMAKIT_CORS_ORIGIN": "cors_origin",
 }
-"""Field -> the variable that the localaik written in Go reads for it. `LK_CTX_SIZE` counts all slots together."""
+"""A variable of the localaik written in Go, of eGemma or of GemmaKit -> our field; of two that are set, the first wins.
+
+`LK_CTX_SIZE` counts all slots together.
+"""
 
 
 def _only_one_switches_on(text: str) -> str | None:
@@ -87,6 +93,9 @@ _TEXT_FORMS: Final[Mapping[str, str]] = {
     "host": "an address or a name",
     "model": "`tiny` or a path",
     "embedding_model": "`tiny`, a path or a name",
+    "allowed_hosts": "names without a port, comma-separated",
+    "cors_origin": "`*`, `none`, or origins such as `http://localhost:3000`, comma-separated without blanks",
+    "surfaces": "`all`, or some of " + ", ".join(f"`{name}`" for name in SURFACES) + ", comma-separated",
     "gpu_layers": "`auto` or a whole number of at least 0",
 }
 
@@ -146,7 +155,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
     warnings = [
         *_disagreements(sources, environ),
         *_strangers(environ),
-        *([_open_to_all(settings.host)] if not _is_loopback(settings.host) else []),
+        *([_open_to_all(settings.host)] if not settings.api_key and not is_loopback(settings.host) else []),
     ]
     return LoadedSettings(settings, sources, tuple(warnings))
 
@@ -159,8 +168,10 @@ def _candidates(field: str, flags: Mapping[str, object], environ: Mapping[str, s
     variable = variable_name(field)
     if text := environ.get(variable):
         found.append((variable, text))
-    alias = ALIASES.get(field, "")
-    if text := environ.get(alias):
+    for alias in (alias for alias, meant in ALIASES.items() if meant == field):
+        text = environ.get(alias)
+        if not text:
+            continue
         meaning = _ALIAS_MEANINGS[alias](text) if alias in _ALIAS_MEANINGS else text
         if field == "ctx_size":
             meaning = _share_of_slot(text, _slots(flags, environ))
@@ -206,6 +217,10 @@ def _validated(
     except ValidationError as error:
         fields = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors(include_url=False))
         faults += [_fault(field, sources[field], flags, environ) for field in fields]
+    try:
+        read_keys(str(chosen.get("api_key", "")))
+    except ValueError as error:
+        faults.append(f"{_named('api_key', sources['api_key'])}: {error}.")
     if faults:
         raise SettingsError(faults)
     return settings
@@ -213,12 +228,17 @@ def _validated(
 
 def _fault(field: str, source: str, flags: Mapping[str, object], environ: Mapping[str, str]) -> str:
     wanted = allowed_values(field)
-    if source == ALIASES["ctx_size"]:
+    if ALIASES.get(source) == "ctx_size":
         low, slots = _bounds(field)[0] or 1, _slots(flags, environ)
         wanted = f"a whole number of at least {low * slots} ({low} for each of the {slots} slots)"
     value = flags[field] if source == "flag" else environ[source]
     shown = "" if field in SECRETS else f", not {_shortened(value)!r}"
-    return f"{flag_name(field) if source == 'flag' else source} must be {wanted}{shown}."
+    return f"{_named(field, source)} must be {wanted}{shown}."
+
+
+def _named(field: str, source: str) -> str:
+    """The flag or the variable that a value of `field` came from."""
+    return flag_name(field) if source == "flag" else source
 
 
 def _bounds(field: str) -> tuple[int | None, int | None]:
@@ -237,10 +257,12 @@ def _shortened(value: object) -> str:
 def _disagreements(sources: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """A line for each variable that is used although its alias says something else."""
     lines = []
-    for field, alias in ALIASES.items():
+    for alias, field in ALIASES.items():
         variable = variable_name(field)
-        values = [value for _, value in _candidates(field, {}, environ)]
-        if sources[field] == variable and len(values) > 1 and _meaning(field, values[0]) != _meaning(field, values[1]):
+        values = dict(_candidates(field, {}, environ))
+        if sources[field] != variable or alias not in values:
+            continue
+        if _meaning(field, values[variable]) != _meaning(field, values[alias]):
             lines.append(f"{variable} and its alias {alias} are set to different values; {variable} is used.")
     return lines
 
@@ -274,15 +296,8 @@ def _strangers(environ: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _open_to_all(host: str) -> str:
     return (
         f"Listening on {_shortened(host)}, which is no loopback address, and no key is asked for: whoever reaches this "
-        "port can use the model."
+        "port can use the model. Set LOCALAIK_API_KEY to ask for one."
     )

@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 __all__ = ["ACTIVE", "Batch", "BatchItem", "BatchState", "NewBatch", "NewItem", "Step"]
 
-BatchState = Literal["pending", "running", "succeeded", "failed", "cancelled", "expired"]
-ACTIVE: Final = ("pending", "running")
-"""The states of a job that has not ended."""
+BatchState = Literal["unchecked", "pending", "running", "succeeded", "failed", "cancelled", "expired"]
+ACTIVE: Final = ("unchecked", "pending", "running")
+"""The states of a job that has not ended; an `unchecked` one has no requests yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,10 @@ class NewBatch:
     """Jobs of a higher one go first."""
     from_file: bool = False
     """True where the requests came in a file, and the results go into one."""
+    input_file: str | None = None
+    """Id of that file, where it is told again."""
+    body: str | None = None
+    """What else the protocol keeps, in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,18 @@ class Batch:
     """Id of the file with the results."""
     error: str | None
     """What went wrong with the job itself."""
+    input_file: str | None = None
+    error_file: str | None = None
+    """Id of the file with the faults, where they have one of their own."""
+    body: str | None = None
+    usage: str | None = None
+    """What all answers cost together, in the words of the protocol."""
+    begun: datetime | None = None
+    """When its requests could begin."""
+    ending: datetime | None = None
+    """When its last request was done."""
+    abandoned: datetime | None = None
+    """When it was cancelled or given up."""
 
     @property
     def active(self) -> bool:

@@ -69,6 +69,10 @@ class Blobs:
             _sync_folder(self._whole)
         return part.digest.hexdigest()
 
+    def open_piece(self, blob: str) -> FileIO:
+        """A part for reading, as it is now. Raises `FileNotFoundError`."""
+        return FileIO(self._parts / blob)
+
     def open_whole(self, blob: str) -> FileIO:
         """A whole blob for reading. Raises `FileNotFoundError`."""
         return FileIO(self._whole / blob)

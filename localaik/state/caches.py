@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, RowMapping, delete, insert, select, tuple_, update
+from sqlalchemy import Column, RowMapping, delete, func, insert, select, tuple_, update
 
-from localaik.state.faults import UnknownCache
+from localaik.state.faults import CachesFull, UnknownCache
 from localaik.state.ids import new_id
 from localaik.state.paging import place_of, token_of
 from localaik.state.records import NewCache, Page, StoredCache
@@ -35,7 +35,7 @@ class CacheStore:
         return moment_of(self._shelf.now())
 
     async def add(self, new: NewCache) -> StoredCache:
-        """Keep a new one under a generated id."""
+        """Keep a new one under a generated id. Raises `CachesFull`."""
         row: dict[str, object] = {
             "id": new_id(),
             "model": new.model,
@@ -47,7 +47,13 @@ class CacheStore:
             "expires": microseconds_of(new.expires),
         }
 
+        limit = self._shelf.limits.stored_bytes
+        alive = CACHES.c.expires > self._shelf.now()
+        size = func.coalesce(func.sum(func.length(CACHES.c.body)), 0)  # characters: never more than bytes
+
         async def put(connection: "AsyncConnection") -> None:
+            if limit and (await connection.execute(select(size).where(alive))).scalar_one() + len(new.body) > limit:
+                raise CachesFull(limit)
             await connection.execute(insert(CACHES).values(**row))
 
         await self._shelf.database.write(put)

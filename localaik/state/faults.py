@@ -3,15 +3,23 @@
 from localaik.errors import AlreadyExists, BadRequest, NotFound
 
 __all__ = [
+    "CachesFull",
     "EmptyBatch",
     "FileTooLarge",
+    "InvalidCursor",
     "InvalidId",
     "InvalidPageToken",
     "NameTaken",
+    "NoActiveSession",
     "StoreFull",
     "UnknownBatch",
     "UnknownCache",
+    "UnknownCompletion",
+    "UnknownConversation",
     "UnknownFile",
+    "UnknownItem",
+    "UnknownResponse",
+    "UnknownSession",
     "UnknownUpload",
     "UploadEnded",
     "WrongOffset",
@@ -27,6 +35,7 @@ class InvalidId(BadRequest):
             f"The id {value[:100]!r} is not valid: it has 1 to 40 of a-z, 0-9 and `-`, and no `-` at its ends.",
             reason="invalid_id",
         )
+        self.value = value[:100]
 
 
 class InvalidPageToken(BadRequest):
@@ -110,6 +119,17 @@ class StoreFull(BadRequest):
         )
 
 
+class CachesFull(BadRequest):
+    """The cached content does not fit beside the others; the limit is in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The size of all cached contents exceeds the limit: {limit} bytes (LOCALAIK_MAX_STORED_BYTES). Delete"
+            " those that are not needed any more.",
+            reason="store_full",
+        )
+
+
 class EmptyBatch(BadRequest):
     """A batch without any request."""
 
@@ -122,3 +142,54 @@ class UnknownBatch(NotFound):
 
     def __init__(self, batch_id: str) -> None:
         super().__init__(f"The batch {batch_id} does not exist.", reason="batch_not_found")
+        self.batch_id = batch_id
+
+
+class InvalidCursor(BadRequest):
+    """The id behind which a page should begin is not in the list."""
+
+    def __init__(self, cursor: str) -> None:
+        message = f"Invalid value for 'after': '{cursor[:100]}' is not in this list."
+        super().__init__(message, field="after", reason="invalid_value")
+
+
+class UnknownResponse(NotFound):
+    """No such response: never stored, deleted or expired."""
+
+    def __init__(self, response_id: str) -> None:
+        super().__init__(f"Response with id '{response_id[:100]}' not found.", reason="response_not_found")
+
+
+class UnknownConversation(NotFound):
+    """No such conversation: never stored, or deleted."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(f"Conversation with id '{conversation_id[:100]}' not found.", reason="conversation_not_found")
+
+
+class UnknownItem(NotFound):
+    """No such item, or not where it was looked for."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"Item with id '{item_id[:100]}' not found.", reason="item_not_found")
+
+
+class UnknownCompletion(NotFound):
+    """No such chat completion: never stored, deleted or expired."""
+
+    def __init__(self, completion_id: str) -> None:
+        super().__init__(f"Chat completion with id '{completion_id[:100]}' not found.", reason="completion_not_found")
+
+
+class UnknownSession(NotFound):
+    """No such session: never made, or deleted."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Session not found: {session_id}", reason="session_not_found")
+
+
+class NoActiveSession(NotFound):
+    """No session was created or loaded yet, or it was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("No active session", reason="session_not_found")

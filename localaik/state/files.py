@@ -6,17 +6,18 @@ from functools import partial
 from io import FileIO
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import RowMapping, delete, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, case, delete, func, literal, select, tuple_
 
 from localaik.errors import InternalFault
 from localaik.state.blobs import PIECE_BYTES
-from localaik.state.faults import UnknownFile
+from localaik.state.faults import InvalidCursor, InvalidId, UnknownFile
 from localaik.state.ids import check_id
 from localaik.state.paging import place_of, token_of
-from localaik.state.records import NewFile, Page, StoredFile
+from localaik.state.part_uploads import PartUploads
+from localaik.state.records import MADE_HERE, UPLOADED, NewFile, Page, StoredFile
 from localaik.state.rows import file_of, lives
 from localaik.state.shelf import Shelf
-from localaik.state.tables import FILES, UPLOADS
+from localaik.state.tables import FILES, UPLOAD_PARTS, UPLOADS
 from localaik.state.uploads import Upload, Uploads
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["FileReader", "FileStore"]
 
 _KIND: Final = "files"
+_PURPOSE: Final[ColumnElement[str]] = func.coalesce(
+    FILES.c.purpose, case((FILES.c.generated, literal(MADE_HERE)), else_=literal(UPLOADED))
+)
+"""What a file is for: where nobody said it, whether it was made here tells."""
 
 
 class FileStore:
@@ -33,6 +38,8 @@ class FileStore:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._uploads = Uploads(shelf)
+        self.in_parts = PartUploads(self._uploads)
+        """Uploads whose parts come in any order."""
 
     async def begin(self, new: NewFile) -> Upload:
         """Start an upload. Raises `InvalidId`, `NameTaken`, `FileTooLarge`, `StoreFull`."""
@@ -68,6 +75,29 @@ class FileStore:
 
         found = await self._shelf.database.read(find)
         return Page(tuple(found[:size]), _next_token(found[size - 1]) if len(found) > size else None)
+
+    async def page(
+        self, size: int, *, after: str | None = None, newest_first: bool = True, purpose: str | None = None
+    ) -> tuple[tuple[StoredFile, ...], bool]:
+        """At most `size` files behind the file `after`, of one purpose where it is given; and whether more follow.
+
+        Raises `InvalidCursor`.
+        """
+        place = tuple_(FILES.c.created, FILES.c.id)
+        query = select(FILES).where(lives(self._shelf.now()))
+        if purpose is not None:
+            query = query.where(_PURPOSE.in_([purpose]))
+        if after is not None:
+            last = tuple_(*map(literal, await self._place(after)))
+            query = query.where(place < last if newest_first else place > last)
+        columns = (FILES.c.created, FILES.c.id)
+        query = query.order_by(*(column.desc() if newest_first else column for column in columns)).limit(size + 1)
+
+        async def find(connection: "AsyncConnection") -> list[StoredFile]:
+            return [file_of(row) for row in (await connection.execute(query)).mappings()]
+
+        found = await self._shelf.database.read(find)
+        return tuple(found[:size]), len(found) > size
 
     async def delete(self, file_id: str) -> None:
         """Delete a file. Raises `InvalidId`, `UnknownFile`."""
@@ -110,6 +140,10 @@ class FileStore:
             ]
             await connection.execute(delete(FILES).where(~lives(now)))
             await connection.execute(delete(UPLOADS).where(old_uploads))
+            takes_parts = select(UPLOADS.c.id).where(UPLOADS.c.state == "active")
+            left = UPLOAD_PARTS.c.upload_id.not_in(takes_parts)
+            blobs += (await connection.execute(select(UPLOAD_PARTS.c.id).where(left))).scalars()
+            await connection.execute(delete(UPLOAD_PARTS).where(left))
             return blobs
 
         blobs = await self._shelf.database.write(forget)
@@ -121,6 +155,14 @@ class FileStore:
         names = await self._shelf.on_disk(self._shelf.blobs.names)
         known = await self._shelf.database.read(_known_blobs)
         await self._shelf.on_disk(partial(self._shelf.blobs.remove, names - known))
+
+    async def _place(self, file_id: str) -> tuple[int, str]:
+        """Where a file stands in lists. Raises `InvalidCursor`."""
+        try:
+            row = await self._row(file_id)
+        except (InvalidId, UnknownFile):
+            raise InvalidCursor(file_id) from None
+        return row["created"], row["id"]
 
     async def _row(self, file_id: str) -> RowMapping:
         query = select(FILES).where(FILES.c.id == check_id(file_id), lives(self._shelf.now()))
@@ -181,5 +223,6 @@ def _microseconds(file: StoredFile) -> int:
 
 
 async def _known_blobs(connection: "AsyncConnection") -> set[str]:
-    queries = (select(FILES.c.blob), select(UPLOADS.c.id).where(UPLOADS.c.state == "active"))
+    active = select(UPLOADS.c.id).where(UPLOADS.c.state == "active")
+    queries = (select(FILES.c.blob), active, select(UPLOAD_PARTS.c.id))
     return {blob for query in queries for blob in (await connection.execute(query)).scalars()}

@@ -14,9 +14,9 @@ _ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _UPLOAD_BYTES: Final = 16
 
 
-def new_id() -> str:
-    """Twelve of `[a-z0-9]`, about 62 random bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+def new_id(prefix: str = "", length: int = _LENGTH) -> str:
+    """`prefix`, and `length` of `[a-z0-9]`, each of about 5 random bits."""
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def new_blob_id() -> str:

@@ -2,11 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
-__all__ = ["NewCache", "NewFile", "Page", "StoredCache", "StoredFile", "UploadState", "UploadStatus"]
+__all__ = [
+    "MADE_HERE",
+    "UPLOADED",
+    "NewCache",
+    "NewFile",
+    "Page",
+    "StoredCache",
+    "StoredFile",
+    "UploadState",
+    "UploadStatus",
+]
 
 T = TypeVar("T")
+
+MADE_HERE: Final = "batch_output"
+UPLOADED: Final = "user_data"
+"""What files are for where nobody said it: those that the server made, and all others."""
 
 UploadState = Literal["active", "final", "cancelled"]
 """`active` takes bytes, `final` became a file, `cancelled` is over without one."""
@@ -25,6 +39,10 @@ class NewFile:
     """Bytes that will come, or None where that is not known yet."""
     generated: bool = False
     """True for what the server made, such as the result of a batch."""
+    purpose: str | None = None
+    """What the caller wants it for, in a word of its own."""
+    lifetime: int | None = None
+    """Seconds from its creation after which it is deleted, or None for the setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +60,8 @@ class StoredFile:
     created: datetime
     expires: datetime | None
     """None where files are kept for good."""
+    purpose: str | None = None
+    """What its caller said that it is for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def file_of(row: RowMapping | dict[str, Any]) -> StoredFile:
         generated=row["generated"],
         created=moment_of(row["created"]),
         expires=None if expires is None else moment_of(expires),
+        purpose=row["purpose"],
     )
 
 

@@ -26,11 +26,20 @@ class Limits:
     file_bytes: int
     stored_bytes: int
     file_seconds: int
+    answer_bytes: int
+    """Of each kind of stored answers."""
+    answer_seconds: int
 
     @classmethod
     def of(cls, settings: "Settings") -> "Limits":
         """The limits that the settings give."""
-        return cls(settings.max_file_bytes, settings.max_stored_bytes, settings.file_ttl_hours * 3600)
+        return cls(
+            settings.max_file_bytes,
+            settings.max_stored_bytes,
+            settings.file_ttl_hours * 3600,
+            settings.max_state_bytes,
+            settings.state_ttl_hours * 3600,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from localaik.errors import InternalFault, LocalaikError, Unavailable
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from localaik.settings import Settings
     from localaik.state.batches import BatchStore
     from localaik.state.caches import CacheStore
+    from localaik.state.completions import CompletionStore
+    from localaik.state.conversations import ConversationStore
     from localaik.state.files import FileReader, FileStore
+    from localaik.state.responses import ResponseStore
+    from localaik.state.sessions import SessionStore
     from localaik.state.shelf import Shelf
 
 __all__ = ["Store"]
@@ -41,6 +45,7 @@ class Store:
         self._shelf: Shelf | None = None
         self._files: FileStore | None = None
         self._caches: CacheStore | None = None
+        self._responses: ResponseStore | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -61,14 +66,39 @@ class Store:
             raise Unavailable("The server is stopping.", reason="stopping")
         return self._caches
 
-    async def batches(self) -> "BatchStore":
-        """The stored batches. Raises as `files`."""
+    async def batches(self, kinds: Collection[str] | None = None) -> "BatchStore":
+        """The stored batches of some kinds, or of all. Raises as `files`."""
         from localaik.state.batches import BatchStore  # noqa: PLC0415 - loaded by the first use only
 
         await self.files()
         if self._shelf is None:
             raise Unavailable("The server is stopping.", reason="stopping")
-        return BatchStore(self._shelf)
+        return BatchStore(self._shelf, kinds)
+
+    async def completions(self) -> "CompletionStore":
+        """The stored chat completions. Raises as `files`."""
+        from localaik.state.completions import CompletionStore  # noqa: PLC0415 - loaded by the first use only
+
+        return CompletionStore(await self._opened())
+
+    async def sessions(self) -> "SessionStore":
+        """The sessions. Raises as `files`."""
+        from localaik.state.sessions import SessionStore  # noqa: PLC0415 - loaded by the first use only
+
+        return SessionStore(await self._opened())
+
+    async def responses(self) -> "ResponseStore":
+        """The stored responses. Raises as `files`."""
+        await self.files()
+        if self._responses is None:
+            raise Unavailable("The server is stopping.", reason="stopping")
+        return self._responses
+
+    async def conversations(self) -> "ConversationStore":
+        """The conversations. Raises as `files`."""
+        from localaik.state.conversations import ConversationStore  # noqa: PLC0415 - loaded by the first use only
+
+        return ConversationStore(await self._opened())
 
     def may_hold_anything(self) -> bool:
         """False where nothing was stored so far, which costs nothing to know."""
@@ -95,7 +125,13 @@ class Store:
                 await self._shelf.database.close()
             if self._temporary is not None:
                 await asyncio.to_thread(self._temporary.cleanup)
-            self._files = self._caches = self._shelf = self._sweeper = self._temporary = None
+            self._files = self._caches = self._responses = self._shelf = self._sweeper = self._temporary = None
+
+    async def _opened(self) -> "Shelf":
+        await self.files()
+        if self._shelf is None:
+            raise Unavailable("The server is stopping.", reason="stopping")
+        return self._shelf
 
     async def _open(self) -> "FileStore":
         await asyncio.to_thread(_load)  # a third of a second that would stop every other request
@@ -108,7 +144,8 @@ class Store:
             # Their text may hold the address and the password of a database.
             _log.error("the store can't be opened: %s", _reason(error))
             raise InternalFault(
-                "Files can't be stored: the data folder or its database can't be opened (LOCALAIK_DATA_DIR)."
+                "Nothing can be stored: the data folder or the database can't be opened (LOCALAIK_DATA_DIR,"
+                " LOCALAIK_DATABASE_URL)."
             ) from None
 
     async def _open_shelf(self) -> "Shelf":
@@ -127,29 +164,43 @@ class Store:
 
     async def _open_files(self, shelf: "Shelf") -> "FileStore":
         from localaik.state.caches import CacheStore  # noqa: PLC0415 - loaded by the first use only
+        from localaik.state.completions import CompletionStore  # noqa: PLC0415
         from localaik.state.files import FileStore  # noqa: PLC0415
+        from localaik.state.responses import ResponseStore  # noqa: PLC0415
 
         files = FileStore(shelf)
         self._caches = CacheStore(shelf)
-        await files.sweep()
-        await self._caches.sweep()
+        self._responses = ResponseStore(shelf)
+        swept: tuple[_Swept, ...] = (files, self._caches, self._responses, CompletionStore(shelf))
+        for kind in swept:
+            await kind.sweep()
         await files.tidy()
-        self._sweeper = asyncio.create_task(_sweep_now_and_then(files, self._caches))
+        self._sweeper = asyncio.create_task(_sweep_now_and_then(swept))
         return files
 
 
+class _Swept(Protocol):
+    """A kind of stored things, some of which end by themselves."""
+
+    async def sweep(self) -> None:
+        """Delete what has expired."""
+
+
 def _load() -> None:
-    import localaik.state.batches  # noqa: PLC0415
+    import localaik.state.batches  # noqa: PLC0415 - SQLAlchemy is slow to import
     import localaik.state.caches  # noqa: PLC0415
-    import localaik.state.files  # noqa: F401, PLC0415 - SQLAlchemy is slow to import
+    import localaik.state.completions  # noqa: PLC0415
+    import localaik.state.files  # noqa: PLC0415
+    import localaik.state.responses  # noqa: PLC0415
+    import localaik.state.sessions  # noqa: F401, PLC0415
 
 
-async def _sweep_now_and_then(files: "FileStore", caches: "CacheStore") -> None:
+async def _sweep_now_and_then(swept: "Sequence[_Swept]") -> None:
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
         try:
-            await files.sweep()
-            await caches.sweep()
+            for kind in swept:
+                await kind.sweep()
         except Exception as error:  # noqa: BLE001 - the next round may succeed; nobody waits for this one
             _log.warning("what has expired could not be deleted: %s", _reason(error))
 

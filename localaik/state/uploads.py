@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["Upload", "Uploads"]
+__all__ = ["Upload", "Uploads", "in_pieces"]
 
 _UPLOAD_SECONDS: Final = 24 * 3600
 _KNOWN_DIGESTS: Final = 256
@@ -48,15 +48,18 @@ class Uploads:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._digests: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
 
-    async def begin(self, new: NewFile) -> "Upload":
-        """Start one. Raises `InvalidId`, `NameTaken`, `FileTooLarge`, `StoreFull`."""
+    async def begin(self, new: NewFile, seconds: int = _UPLOAD_SECONDS) -> "Upload":
+        """Start one, which has so many seconds to become a file.
+
+        Raises `InvalidId`, `NameTaken`, `FileTooLarge`, `StoreFull`.
+        """
         limits = self.shelf.limits
         if new.id is not None:
             check_id(new.id)
         if limits.file_bytes and (new.size or 0) > limits.file_bytes:
             raise FileTooLarge(limits.file_bytes)
         upload = new_blob_id()
-        await self.shelf.database.write(partial(self._begin, upload, new))
+        await self.shelf.database.write(partial(self._begin, upload, new, seconds))
         return Upload(self, upload)
 
     async def resume(self, upload: str) -> "Upload":
@@ -111,22 +114,34 @@ class Uploads:
         if await self.shelf.database.write(end):
             await self.shelf.on_disk(partial(self.shelf.blobs.remove, [upload]))
 
-    async def publish(self, upload: str, row: RowMapping, sha256: str) -> StoredFile:
-        """Write the row that makes a published blob a file. Raises `NameTaken`."""
-        now, seconds = self.shelf.now(), self.shelf.limits.file_seconds
+    async def publish(self, upload: str, row: RowMapping) -> StoredFile:
+        """Make what was received a file: its blob is published in the transaction that writes its row.
+
+        So of several processes that try, one does. Raises `NameTaken`, `UploadEnded`, and `FileNotFoundError` where
+        the bytes are gone.
+        """
+        now, seconds = self.shelf.now(), row["lifetime"] or self.shelf.limits.file_seconds
         new: dict[str, Any] = {  # a row
             "id": row["file_id"] or new_id(),
             "blob": upload,
             "mime": row["mime"],
             "display_name": row["display_name"],
             "size": row["received"],
-            "sha256": sha256,
             "generated": row["generated"],
             "created": now,
             "expires": now + seconds * _MICROSECONDS if seconds else None,
+            "purpose": row["purpose"],
         }
+        digest = self.digest(upload, row["received"])
+
+        async def put(connection: "AsyncConnection") -> list[str]:
+            await _end(upload, connection)
+            publish = partial(self.shelf.blobs.publish, upload, row["received"], digest)
+            new["sha256"] = await self.shelf.on_disk(publish)
+            return await _replace(new, now, connection)
+
         try:
-            expired = await self.shelf.database.write(partial(_publish, new, now))
+            expired = await self.shelf.database.write(put)
         except IntegrityError:
             raise NameTaken(new["id"]) from None
         self._digests.pop(upload, None)
@@ -134,7 +149,7 @@ class Uploads:
             await self.shelf.on_disk(partial(self.shelf.blobs.remove, expired))
         return file_of(new)
 
-    async def _begin(self, upload: str, new: NewFile, connection: "AsyncConnection") -> None:
+    async def _begin(self, upload: str, new: NewFile, seconds: int, connection: "AsyncConnection") -> None:
         now, limit = self.shelf.now(), self.shelf.limits.stored_bytes
         if new.id is not None:
             same = select(FILES.c.id).where(FILES.c.id == new.id, lives(now))
@@ -153,7 +168,9 @@ class Uploads:
                 state="active",
                 received=0,
                 last_chunk=0,
-                expires=now + _UPLOAD_SECONDS * _MICROSECONDS,
+                expires=now + seconds * _MICROSECONDS,
+                purpose=new.purpose,
+                lifetime=new.lifetime,
             )
         )
 
@@ -218,10 +235,8 @@ class Upload:
             if declared is not None and received != declared:
                 await self._uploads.drop(self.id)
                 raise WrongSize(received, declared)
-            digest = self._uploads.digest(self.id, received)
             try:
-                sha256 = await self._shelf.on_disk(partial(self._shelf.blobs.publish, self.id, received, digest))
-                return await self._uploads.publish(self.id, row, sha256)
+                return await self._uploads.publish(self.id, row)
             except FileNotFoundError:
                 await self._uploads.drop(self.id)
                 raise UnknownUpload from None
@@ -229,12 +244,33 @@ class Upload:
                 await self._uploads.drop(self.id)
                 raise
 
+    async def describe(self, *, purpose: str, lifetime: int | None) -> None:
+        """Tell what the file is for and how many seconds it is kept, where that comes behind its bytes.
+
+        Raises `UploadEnded`.
+        """
+        await self._change(purpose=purpose, lifetime=lifetime)
+
+    async def restart(self) -> None:
+        """Forget all bytes that were received. Raises `UploadEnded`."""
+        async with self._uploads.lock(self.id):
+            await self._change(received=0, last_chunk=0)
+
     async def cancel(self) -> None:
         """Drop what was received. Raises `UploadEnded` where it is a file already, `UnknownUpload`."""
         async with self._uploads.lock(self.id):
             if (await self.status()).state == "final":
                 raise UploadEnded
             await self._uploads.drop(self.id)
+
+    async def _change(self, **values: str | int | None) -> None:
+        change = update(UPLOADS).where(UPLOADS.c.id == self.id, UPLOADS.c.state == "active").values(values)
+
+        async def write(connection: "AsyncConnection") -> int:
+            return (await connection.execute(change)).rowcount
+
+        if not await self._shelf.database.write(write):
+            raise UploadEnded
 
     async def _active(self) -> RowMapping:
         """Its row. Raises `UploadEnded`, `UnknownUpload`."""
@@ -258,7 +294,7 @@ class Upload:
         part = await self._shelf.on_disk(partial(self._shelf.blobs.open_part, self.id, received, digest))
         total = received
         try:
-            async for piece in _pieces(chunks):
+            async for piece in in_pieces(chunks):
                 total += len(piece)
                 if total > limit:
                     break
@@ -273,7 +309,7 @@ class Upload:
         return total
 
 
-async def _pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
+async def in_pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
     """The same bytes in pieces of `PIECE_BYTES`, the last one shorter."""
     held = bytearray()
     async for chunk in chunks:
@@ -309,13 +345,16 @@ async def _received(upload: str, before: int, after: int, connection: "AsyncConn
         raise UploadEnded
 
 
-async def _publish(new: dict[str, Any], now: int, connection: "AsyncConnection") -> list[str]:
-    """Insert the file and end its upload; gives the blobs of an expired file of the same id."""
+async def _end(upload: str, connection: "AsyncConnection") -> None:
+    ending = update(UPLOADS).where(UPLOADS.c.id == upload, UPLOADS.c.state == "active").values(state="final")
+    if not (await connection.execute(ending)).rowcount:
+        raise UploadEnded
+
+
+async def _replace(new: dict[str, Any], now: int, connection: "AsyncConnection") -> list[str]:
+    """Insert a file; gives the blobs of an expired one of the same id."""
     expired = FILES.c.id == new["id"], ~lives(now)
     blobs = list((await connection.execute(select(FILES.c.blob).where(*expired))).scalars())
     await connection.execute(delete(FILES).where(*expired))
     await connection.execute(insert(FILES).values(new))
-    ending = update(UPLOADS).where(UPLOADS.c.id == new["blob"], UPLOADS.c.state == "active").values(state="final")
-    if not (await connection.execute(ending)).rowcount:
-        raise UploadEnded
     return blobs

@@ -17,7 +17,8 @@ class RunningServer:
     """A server on its own event loop in its own thread, so that synchronous SDKs can be tested against it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        # Tests run in several processes: engines that take all cores would be in each other's way.
+        self._settings = settings.model_copy(update={"threads": settings.threads or 1})
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="localaik-under-test")

@@ -172,7 +172,7 @@ def test_the_doctor_finds_this_machine_fit_to_serve() -> None:
     report = json.loads(done.stdout)
     assert report["ok"]
     found = {check["name"]: check["detail"] for check in report["checks"]}
-    assert {"engine xllamacpp", "model", "projector", "poppler"} <= found.keys()
+    assert {"engine xllamacpp", "model", "projector", "embedding model", "poppler"} <= found.keys()
 
 
 def test_the_doctor_in_tables_ends_with_1_where_a_setting_is_bad() -> None:

@@ -1,17 +1,23 @@
 """Plain HTTP requests to the Gemini API on the real engine: versions, forms of JSON, ranges, errors, headers."""
 
+import base64
 import gzip
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import orjson
 import pytest
 from aiohttp import ClientResponse, ClientSession
+
+from tests.media_samples import make_image
 
 MODEL = "gemini-2.5-flash"
 VERSIONS = ["/v1", "/v1beta", "/v1alpha", ""]
 HELLO = [{"role": "user", "parts": [{"text": "Hello"}]}]
 SHORT: dict[str, object] = {"maxOutputTokens": 4}
 GEMINI = {"x-goog-api-key": "any"}
+CACHE = {"model": f"models/{MODEL}", "contents": HELLO}
 
 
 async def generate(
@@ -95,6 +101,72 @@ async def test_g006_both_spellings_of_one_field_are_refused(http: ClientSession)
     assert body["error"]["status"] == "INVALID_ARGUMENT"  # type: ignore[index]
 
 
+async def test_g006_enums_by_their_number(http: ClientSession) -> None:
+    safety = [{"category": 7, "threshold": 4}]
+    config = {**SHORT, "responseModalities": [1]}
+    status, body, _ = await generate(http, {"contents": HELLO, "generationConfig": config, "safetySettings": safety})
+    assert status == 200
+    assert body["candidates"][0]["safetyRatings"][0]["category"] == "HARM_CATEGORY_HARASSMENT"  # type: ignore[index]
+
+
+async def test_g006_base64_in_all_forms(http: ClientSession) -> None:
+    images = (make_image("PNG", width) for width in range(4, 90))
+    image = next(one for one in images if len(one) % 3 and {"+", "/"} <= set(base64.b64encode(one).decode()))
+    plain, other = base64.b64encode(image).decode(), base64.urlsafe_b64encode(image).decode()
+    answers = []
+    for data in (plain, plain.rstrip("="), other, other.rstrip("=")):
+        parts = [{"text": "What is it?"}, {"inlineData": {"mimeType": "image/png", "data": data}}]
+        status, body, _ = await generate(http, {"contents": [{"parts": parts}], "generationConfig": SHORT})
+        assert status == 200
+        answers.append((body["candidates"], body["usageMetadata"]))
+    assert answers == [answers[0]] * 4
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ({"ttl": "7200s"}, 7200),
+        ({"ttl": "7200.5s"}, 7200.5),
+        ({"ttl": "7200.000001000s"}, 7200.000001),
+        ({"ttl": None}, 3600),
+    ],
+)
+async def test_g006_durations(http: ClientSession, given: dict[str, object], seconds: float) -> None:
+    cache = await cache_of(http, given)
+    lifetime = datetime.fromisoformat(cache["expireTime"]) - datetime.fromisoformat(cache["createTime"])
+    assert lifetime.total_seconds() == seconds
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2090-01-01T00:00:00Z",
+        "2090-01-01T00:00:00.000Z",
+        "2090-01-01T00:00:00.000000000z",
+        "2090-01-01T00:00:00+00:00",
+        "2090-01-01T05:30:00+05:30",
+        "2089-12-31t16:00:00-08:00",
+    ],
+)
+@pytest.mark.parametrize("spelling", ["expireTime", "expire_time"])
+async def test_g006_timestamps(http: ClientSession, spelling: str, moment: str) -> None:
+    assert (await cache_of(http, {spelling: moment}))["expireTime"] == "2090-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    "given", [{"ttl": "1h"}, {"ttl": 3600}, {"ttl": "s"}, {"expireTime": "2090-01-01"}, {"expireTime": "tomorrow"}]
+)
+async def test_g006_what_is_no_duration_and_no_timestamp(http: ClientSession, given: dict[str, object]) -> None:
+    async with http.post("/v1beta/cachedContents", json={**CACHE, **given}, headers=GEMINI) as answer:
+        assert (await refusal(answer))[:2] == (400, "INVALID_ARGUMENT")
+
+
+async def cache_of(http: ClientSession, given: dict[str, object]) -> dict[str, str]:
+    async with http.post("/v1beta/cachedContents", json={**CACHE, **given}, headers=GEMINI) as answer:
+        assert answer.status == 200
+        return orjson.loads(await answer.read())  # type: ignore[no-any-return]
+
+
 async def test_g007_unknown_fields_are_named(http: ClientSession) -> None:
     status, _, headers = await generate(http, {"contents": HELLO, "generationConfig": SHORT, "notAField": 1})
     assert status == 200
@@ -175,6 +247,26 @@ async def test_g012_as_many_candidates_as_asked_for(http: ClientSession, count: 
     answers = [(await generate(http, body))[1] for _ in range(2)]
     assert [one["index"] for one in answers[0]["candidates"]] == list(range(count))  # type: ignore[attr-defined]
     assert answers[0]["candidates"] == answers[1]["candidates"]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+async def test_g012_as_many_are_streamed(http: ClientSession, count: int) -> None:
+    config = {"candidateCount": count, "temperature": 1, "maxOutputTokens": 12}
+    body = {"contents": HELLO, "generationConfig": config}
+    _, whole, _ = await generate(http, body)
+    path = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
+    async with http.post(path, json=body, headers=GEMINI) as answer:
+        frames = (await answer.read()).strip().split(b"\r\n\r\n")
+    chunks = [orjson.loads(frame.removeprefix(b"data: ")) for frame in frames]
+    texts, reasons = [""] * count, [""] * count
+    for candidate in (one for chunk in chunks for one in chunk["candidates"]):
+        place = candidate.get("index", 0)
+        texts[place] += "".join(part["text"] for part in candidate["content"].get("parts", ()))
+        reasons[place] = candidate.get("finishReason", "")
+    candidates: list[Any] = whole["candidates"]  # type: ignore[assignment]
+    assert texts == [one["content"]["parts"][0]["text"] for one in candidates]
+    assert reasons == [one["finishReason"] for one in candidates]
+    assert chunks[-1]["usageMetadata"] == whole["usageMetadata"]
 
 
 async def test_g013_the_stop_text_is_not_in_the_answer(http: ClientSession) -> None:

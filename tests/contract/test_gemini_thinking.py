@@ -33,7 +33,7 @@ def parts_of(*answers: types.GenerateContentResponse) -> tuple[str, str]:
     return thoughts, text
 
 
-def test_thoughts_come_before_the_same_answer(client: genai.Client) -> None:
+def test_g031_thoughts_come_before_the_same_answer(client: genai.Client) -> None:
     plain = client.models.generate_content(model=MODEL, contents="Hello!")
     answer = client.models.generate_content(model=MODEL, contents="Hello!", config=config(True))
     thoughts, text = parts_of(answer)
@@ -49,7 +49,7 @@ def test_thoughts_come_before_the_same_answer(client: genai.Client) -> None:
     assert usage.total_token_count == sum(count or 0 for count in counts)
 
 
-def test_streamed_thoughts_are_the_same(client: genai.Client) -> None:
+def test_g031_streamed_thoughts_are_the_same(client: genai.Client) -> None:
     whole = client.models.generate_content(model=MODEL, contents="Hello!", config=config(True))
     chunks = list(client.models.generate_content_stream(model=MODEL, contents="Hello!", config=config(True)))
     assert parts_of(*chunks) == parts_of(whole)
@@ -60,14 +60,14 @@ def test_streamed_thoughts_are_the_same(client: genai.Client) -> None:
 
 
 @pytest.mark.parametrize(("include", "budget"), [(False, None), (False, 100), (True, 0)])
-def test_no_thoughts_where_none_are_wanted(client: genai.Client, include: bool, budget: int | None) -> None:
+def test_g031_no_thoughts_where_none_are_wanted(client: genai.Client, include: bool, budget: int | None) -> None:
     answer = client.models.generate_content(model=MODEL, contents="Hello!", config=config(include, budget))
     assert parts_of(answer)[0] == ""
     assert answer.usage_metadata is not None
     assert not answer.usage_metadata.thoughts_token_count
 
 
-def test_the_budget_and_the_limit_hold(client: genai.Client) -> None:
+def test_g031_the_budget_and_the_limit_hold(client: genai.Client) -> None:
     answer = client.models.generate_content(model=MODEL, contents="Hello!", config=config(True, 3))
     assert answer.usage_metadata is not None
     assert 0 < (answer.usage_metadata.thoughts_token_count or 0) <= 3
@@ -77,8 +77,16 @@ def test_the_budget_and_the_limit_hold(client: genai.Client) -> None:
     assert parts_of(cut)[1] == ""
 
 
-def test_a_budget_that_does_not_exist_is_refused(client: genai.Client) -> None:
+def test_g031_a_budget_that_does_not_exist_is_refused(client: genai.Client) -> None:
     with pytest.raises(errors.ClientError) as refused:
         client.models.generate_content(model=MODEL, contents="Hello!", config=config(True, 40_000))
     assert refused.value.code == 400
     assert "thinkingBudget" in str(refused.value.details)
+
+
+def test_g031_budget_and_level_together_are_refused(client: genai.Client) -> None:
+    thinking = types.ThinkingConfig(thinking_budget=10, thinking_level=types.ThinkingLevel.LOW)
+    with pytest.raises(errors.ClientError, match="only one of thinking_budget and thinking_level"):
+        client.models.generate_content(
+            model=MODEL, contents="Hello!", config=types.GenerateContentConfig(thinking_config=thinking)
+        )

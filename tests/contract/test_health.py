@@ -1,7 +1,13 @@
 """Health, headers and refusals that belong to no protocol."""
 
+from collections.abc import Callable
+from typing import Any
+
 import aiohttp
 import pytest
+
+from localaik.settings import Settings
+from tests.contract.conftest import RunningServer
 
 
 async def test_b126_health_tells_engine_model_context_and_since_when(http: aiohttp.ClientSession) -> None:
@@ -13,6 +19,29 @@ async def test_b126_health_tells_engine_model_context_and_since_when(http: aioht
     assert body["ready_since"] > 1_700_000_000
     async with http.get("/health/live") as answer:
         assert await answer.json() == {"status": "ok"}
+
+
+async def test_health_tells_what_embeds_and_whether_it_runs(start_server: Callable[[Settings], RunningServer]) -> None:
+    running = start_server(Settings(port=0))
+    async with aiohttp.ClientSession(running.url) as http:
+        told = await embeddings_of(http)
+        assert (told["model"], told["engine"]) == ("tiny-embedding", {"state": "off"})
+        async with http.post("/v1/embeddings", json={"model": "m", "input": "Hello"}) as answer:
+            assert answer.status == 200
+        engine = (await embeddings_of(http))["engine"]
+    assert (engine["name"], engine["state"]) == ("xllamacpp", "ready")
+
+
+async def test_health_tells_that_embeddings_are_off(start_server: Callable[[Settings], RunningServer]) -> None:
+    running = start_server(Settings(port=0, embeddings="off"))
+    async with aiohttp.ClientSession(running.url) as http:
+        assert await embeddings_of(http) is None
+
+
+async def embeddings_of(http: aiohttp.ClientSession) -> Any:
+    async with http.get("/health") as answer:
+        assert answer.status == 200
+        return (await answer.json())["embeddings"]
 
 
 async def test_b010_head_answers_as_get_without_a_body(http: aiohttp.ClientSession) -> None:

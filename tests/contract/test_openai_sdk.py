@@ -350,7 +350,7 @@ def test_b006_strict_models(start_server: Callable[[Settings], RunningServer]) -
 
 def test_what_is_not_served(client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
-        client.moderations.create(input="a")
+        client.vector_stores.list()
     assert refused.value.code == "unknown_url"
 
 

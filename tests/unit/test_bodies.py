@@ -136,3 +136,11 @@ def test_functions_count_as_part_of_the_prompt() -> None:
     assert counted["tools"] == [TOLD]
     assert counted["messages"] == body_of(EngineCall("m", turns))["messages"]
     assert "tools" not in count_body(EngineCall("m", turns), "m")
+
+
+def test_a_gap_to_fill_goes_to_each_engine_in_its_words() -> None:
+    call = EngineCall("m", prompt="a", suffix="b")
+    body = completion_body(call, LLAMA_CPP, model="m", cache_prompt=False)
+    assert (body["input_prefix"], body["input_suffix"], "prompt" in body) == ("a", "b", False)
+    body = completion_body(call, UNKNOWN, model="m", cache_prompt=False)
+    assert (body["prompt"], body["suffix"]) == ("a", "b")

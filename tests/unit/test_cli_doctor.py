@@ -147,7 +147,38 @@ def test_an_upstream_that_is_not_there_or_no_url_is_a_fault() -> None:
 
 def test_with_an_upstream_no_engine_and_no_model_is_looked_at(upstream: http.server.ThreadingHTTPServer) -> None:
     found = list(checks.run_checks(Settings(upstream=f"http://127.0.0.1:{upstream.server_port}/v1", port=0)))
-    assert list(verdicts(found)) == ["localaik", "python", "platform", "upstream", "poppler", "port"]
+    assert list(verdicts(found)) == ["localaik", "python", "platform", "upstream", "poppler", "port", "keys"]
+
+
+# Embeddings
+
+
+def test_the_shipped_embedding_model_has_its_checksum() -> None:
+    (check,) = checks.check_embeddings(Settings())
+    assert (check.name, check.verdict) == ("embedding model", "ok")
+    assert "checksum as shipped" in check.detail
+
+
+def test_a_missing_embedding_model_is_a_fault_that_names_the_file(tmp_path: Path) -> None:
+    (check,) = checks.check_embeddings(Settings(embedding_model=str(tmp_path / "none.gguf")))
+    assert (check.name, check.verdict) == ("embedding model", "fault")
+    assert "none.gguf" in check.detail
+
+
+def test_an_embedding_server_is_asked_with_its_credential(upstream: http.server.ThreadingHTTPServer) -> None:
+    url = f"http://127.0.0.1:{upstream.server_port}/v1?a=b"
+    settings = Settings(embedding_upstream=url, embedding_upstream_auth_header="X-Key: secret")
+    shown = f"http://127.0.0.1:{upstream.server_port}/v1 answers with status"
+    assert list(checks.check_embeddings(settings)) == [Check("embedding upstream", "ok", f"{shown} 200")]
+    unknown = Settings(embedding_upstream=url)
+    assert list(checks.check_embeddings(unknown)) == [Check("embedding upstream", "fault", f"{shown} 404")]
+    (bad,) = checks.check_embeddings(Settings(embedding_upstream="secret"))
+    assert bad.verdict == "fault"
+
+
+def test_embeddings_that_are_off_or_the_upstreams_own_are_not_looked_at() -> None:
+    assert list(checks.check_embeddings(Settings(embeddings="off", embedding_model="none.gguf"))) == []
+    assert list(checks.check_embeddings(Settings(upstream="http://127.0.0.1:1/v1"))) == []
 
 
 def report(capsys: pytest.CaptureFixture[str], environ: dict[str, str]) -> tuple[int, str]:

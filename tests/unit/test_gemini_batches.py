@@ -7,7 +7,6 @@ import orjson
 import pytest
 
 from localaik.errors import BadRequest, EngineFault, InternalFault, LocalaikError, NotFound, TimedOut
-from localaik.protocols.gemini.batches import _lines
 from localaik.protocols.gemini.batches_encode import ABANDONED, inlined_output, line_error, operation, result_line
 from localaik.protocols.gemini.batches_types import (
     CreateBatchRequest,
@@ -18,6 +17,7 @@ from localaik.protocols.gemini.batches_types import (
     source_file_id,
 )
 from localaik.protocols.gemini.reading import read
+from localaik.protocols.jsonlines import lines_of
 from localaik.state.batch_records import Batch, BatchItem
 from tests.state_samples import pieces
 
@@ -123,7 +123,7 @@ def test_bad_lines_are_errors_of_their_own(line: bytes, key: str | None, words: 
 
 
 async def test_lines_are_found_across_pieces_and_long_ones_skipped() -> None:
-    found = [line async for line in _lines(pieces(b"ab", b"c\nd\n0123", b"456789", b"0\n\nlast"), 8)]
+    found = [line async for line in lines_of(pieces(b"ab", b"c\nd\n0123", b"456789", b"0\n\nlast"), 8)]
     assert found == [b"abc", b"d", None, b"", b"last"]
     assert orjson.loads(line_fault(8).error or "")["code"] == 3
 

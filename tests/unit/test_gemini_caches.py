@@ -189,6 +189,16 @@ async def test_g048_files_must_be_there(caller: CacheCaller, fault: Exception, c
     assert (await caller.ask("GET", "/v1/cachedContents")).json == {"cachedContents": []}
 
 
+async def test_g048_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, Clock(), max_stored_bytes=100) as caller:
+        small = {"model": "m", "contents": [turn("a")]}
+        assert (await caller.ask("POST", "/v1/cachedContents", small)).status == 200
+        answer = await caller.ask("POST", "/v1/cachedContents", {**small, "contents": [turn("a" * 90)]})
+        assert answer.fault[:2] == (400, "INVALID_ARGUMENT")
+        assert "exceeds the limit: 100 bytes" in answer.fault[2]
+        assert len((await caller.ask("GET", "/v1/cachedContents")).json["cachedContents"]) == 1
+
+
 @pytest.mark.parametrize("field", ["systemInstruction", "tools", "contents"])
 async def test_g048_one_part_is_enough(caller: CacheCaller, field: str) -> None:
     await caller.create(**{**dict.fromkeys(PARTS), field: PARTS[field]})

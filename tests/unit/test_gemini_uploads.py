@@ -224,6 +224,21 @@ async def test_g042_nothing_follows_the_end(caller: Caller) -> None:
         assert answer.headers[STATUS] == "final"
 
 
+@pytest.mark.parametrize(("command", "body", "offset"), [("finalize", b"", None), ("upload, finalize", b"def", 3)])
+async def test_g042_two_ends_at_once_give_one_file(
+    caller: Caller, command: str, body: bytes, offset: int | None
+) -> None:
+    url = await caller.begin()
+    await caller.send(url, "upload", b"abc", 0)
+    answers = await asyncio.gather(*(caller.send(url, command, body, offset) for _ in range(2)))
+    assert [answer.headers[STATUS] for answer in answers] == ["final", "final"]
+    done, late = sorted(answers, key=lambda answer: answer.status)
+    assert late.fault == (400, "INVALID_ARGUMENT", "Upload has already been terminated.")
+    (listed,) = (await caller.ask("GET", "/v1/files")).json["files"]
+    assert (done.status, listed["name"]) == (200, done.json["file"]["name"])
+    assert (await caller.ask("GET", f"/v1/{listed['name']}?alt=media")).body == b"abc" + body
+
+
 async def test_g042_unknown_and_old_uploads(caller: Caller) -> None:
     url = await caller.begin()
     caller.clock.now += 24 * 3600
@@ -256,9 +271,8 @@ async def test_g042_a_chunk_that_breaks_off_counts_for_nothing(caller: Caller) -
     await caller.send(url, "upload", b"abc", 0)
     target = URL(url)
     reader, writer = await asyncio.open_connection(target.host, target.port)
-    head = (
-        f"POST {target.raw_path_qs} HTTP/1.1\r\nHost: x\r\n{COMMAND}: upload\r\n{OFFSET}: 3\r\nContent-Length: 99\r\n"
-    )
+    head = f"POST {target.raw_path_qs} HTTP/1.1\r\nHost: localhost\r\n{COMMAND}: upload\r\n"
+    head += f"{OFFSET}: 3\r\nContent-Length: 99\r\n"
     writer.write(f"{head}\r\nxyz".encode())
     await writer.drain()
     writer.close()
@@ -359,7 +373,8 @@ async def test_bytes_have_their_own_path(caller: Caller) -> None:
 async def test_callers_that_ask_before_they_send_are_told_to_go_on(caller: Caller) -> None:
     target = URL(await caller.begin())
     reader, writer = await asyncio.open_connection(target.host, target.port)
-    head = f"POST {target.raw_path_qs} HTTP/1.1\r\nHost: x\r\n{COMMAND}: upload\r\n{OFFSET}: 0\r\nContent-Length: 3\r\n"
+    head = f"POST {target.raw_path_qs} HTTP/1.1\r\nHost: localhost\r\n{COMMAND}: upload\r\n"
+    head += f"{OFFSET}: 0\r\nContent-Length: 3\r\n"
     writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
     assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     writer.write(b"abc")

@@ -7,6 +7,7 @@ import pytest
 
 from localaik.engine.gate import Gate, as_background
 from localaik.errors import Unavailable
+from localaik.jobs import runner as runner_module
 from localaik.jobs.runner import Runner, Unit
 
 GUARD_SECONDS = 20
@@ -137,6 +138,38 @@ async def test_a_failed_unit_is_tried_again() -> None:
     assert source.done == ["a"]
 
 
+@pytest.mark.parametrize("fault", [None, Unavailable("loading", retry_after=0), ZeroDivisionError()])
+async def test_a_unit_is_released_behind_its_pause(monkeypatch: pytest.MonkeyPatch, fault: Exception | None) -> None:
+    order: list[str] = []
+    released = asyncio.Event()
+
+    async def work() -> None:
+        order.append("work")
+        if fault is not None:
+            raise fault
+
+    async def pause(_seconds: float) -> None:
+        order.append("pause")
+
+    def release() -> None:
+        order.append("release")
+        released.set()
+
+    units = [Unit("a", work, release)]
+
+    async def source() -> Unit | None:
+        return units.pop() if units else None
+
+    monkeypatch.setattr(runner_module.asyncio, "sleep", pause)
+    runner = Runner()
+    runner.add(source)
+    runner.start()
+    async with asyncio.timeout(GUARD_SECONDS):
+        await released.wait()
+    await runner.close()
+    assert order == (["work", "release"] if fault is None else ["work", "pause", "release"])
+
+
 async def test_callers_who_wait_go_before_background_work() -> None:
     gate = Gate(1, queue_size=1, queue_seconds=GUARD_SECONDS)
     order: list[str] = []
@@ -171,3 +204,43 @@ async def test_background_work_that_gives_up_leaves_no_trace() -> None:
     gate.release()
     assert gate.busy == 0
     await gate.acquire()
+
+
+async def test_sources_take_turns() -> None:
+    order: list[str] = []
+
+    def noting(name: str) -> tuple[str, Callable[[], Awaitable[None]]]:
+        async def note() -> None:
+            order.append(name)
+
+        return name, note
+
+    first = Listed(*(noting(f"a{place}") for place in range(3)))
+    second = Listed(*(noting(f"b{place}") for place in range(2)))
+    runner = Runner()
+    runner.add(first)
+    runner.add(second)
+    runner.start()
+    async with asyncio.timeout(GUARD_SECONDS):
+        await first.all_done.wait()
+        await second.all_done.wait()
+    await runner.close()
+    assert order == ["a0", "b0", "a1", "b1", "a2"]
+
+
+async def test_a_unit_that_is_cancelled_before_it_begins_is_released() -> None:
+    released = asyncio.Event()
+    units = [Unit("a", nothing, released.set)]
+
+    async def source() -> Unit | None:
+        if not units:
+            return None
+        asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(runner.cancel("a")))
+        return units.pop()
+
+    runner = Runner()
+    runner.add(source)
+    runner.start()
+    async with asyncio.timeout(GUARD_SECONDS):
+        await released.wait()
+    await runner.close()

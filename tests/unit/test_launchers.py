@@ -182,6 +182,8 @@ class TestEnvironment:
                 "AIP_HTTP_PORT": "1",
                 "LOCALAIK_UPSTREAM_AUTH_HEADER": "X: secret",
                 "LK_UPSTREAM_AUTH_HEADER": "X: secret",
+                "WORKBENCH_API_KEY": "k",
+                "GEMMAKIT_API_KEY": "k",
             }
         )
         assert env == {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "0", "OMP_WAIT_POLICY": "passive"}

@@ -101,9 +101,10 @@ def test_no_tokens_are_allowed_with_echo_only() -> None:
     assert refusal(max_tokens=0) == ("integer_below_min_value", "max_tokens")
 
 
-def test_what_the_model_can_not_do() -> None:
-    assert refusal(suffix="b") == ("unsupported_parameter", "suffix")
-    assert decode(suffix="").ignored == []
+def test_a_gap_to_fill() -> None:
+    assert [one.suffix for one in decode(prompt=["a", "b"], suffix="c").generations] == ["c", "c"]
+    assert decode(suffix="").generations[0].suffix is None
+    assert refusal(prompt=[1, 2], suffix="b") == ("unsupported_parameter", "suffix")
 
 
 def test_best_of() -> None:

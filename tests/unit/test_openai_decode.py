@@ -4,7 +4,7 @@ import pytest
 
 from localaik.content import Attachment, Part, Text
 from localaik.errors import BadRequest
-from localaik.generation.request import AnyJson, GenerationRequest, JsonMatching, Message, Sampling
+from localaik.generation.request import AnyJson, GenerationRequest, JsonMatching, Message, Sampling, Thinking
 from localaik.protocols.openai.decode import Answering, Decoded, decode_chat
 from localaik.protocols.openai.reading import read
 from localaik.protocols.openai.types import ChatRequest
@@ -127,13 +127,38 @@ def test_strict_wire_refuses_unknown_fields() -> None:
 
 
 def test_fields_without_effect_are_named() -> None:
-    decoded = decode(
-        store=True, metadata={"a": "b"}, user="me", service_tier="auto", reasoning_effort="low", verbosity=None
-    )
-    assert decoded.ignored == ["metadata", "reasoning_effort", "service_tier", "store", "user"]
+    decoded = decode(metadata={"a": "b"}, user="me", service_tier="auto", reasoning_effort="low", verbosity=None)
+    assert decoded.ignored == ["service_tier", "user", "metadata"]
     assert decoded.generation.reasoning_effort == "low"
-    assert decode(store=False, parallel_tool_calls=False, modalities=["text"]).ignored == []
-    assert decode(prediction={"type": "content"}).ignored == ["prediction"]
+    assert decode(store=False, parallel_tool_calls=False, modalities=["text"], metadata={}).ignored == []
+    fields = ("prediction", "web_search_options", "moderation", "prompt_cache_options", "audio")
+    for name in fields:
+        assert decode(**{name: {"type": "content"}}).ignored == [name]
+        assert refusal(**{name: "x"}) == ("invalid_type", name)
+
+
+def test_what_is_to_be_stored_is_no_field_of_the_engine() -> None:
+    decoded = decode(store=True, metadata={"a": "b"})
+    assert (decoded.store, decoded.metadata, decoded.ignored) == (True, {"a": "b"}, [])
+    assert decode(store=None).store is False
+    assert refusal(store="yes") == ("invalid_type", "store")
+    assert refusal(metadata={"a": 1}) == ("invalid_type", "metadata.a")
+    assert refusal(metadata={str(number): "" for number in range(17)}) == ("object_above_max_properties", "metadata")
+    assert refusal(metadata={"a": "x" * 513}) == ("string_above_max_length", "metadata.a")
+    assert refusal(metadata={"x" * 65: "a"})[0] == "string_above_max_length"
+
+
+def test_w02_who_wants_to_see_thoughts_asks_for_them() -> None:
+    decoded = decode(include_thinking=True)
+    assert decoded.generation.thinking == Thinking(include=True)
+    assert (decoded.answering.include_thinking, decoded.generation.extra, decoded.ignored) == (True, {}, [])
+    assert decode(include_thinking=True, reasoning_effort="none").generation.thinking == Thinking(
+        include=True, budget=0
+    )
+    for off in (False, None):
+        assert decode(include_thinking=off).generation.thinking is None
+    for wrong in ("true", 1, {}):
+        assert refusal(include_thinking=wrong) == ("invalid_type", "include_thinking")
 
 
 def test_audio_is_refused() -> None:
@@ -221,9 +246,12 @@ def test_files_are_attachments_on_lines_of_their_own() -> None:
     ]
 
 
+def test_stored_files() -> None:
+    field = "messages[0].content[0].file.file_id"
+    assert parts(file(file_id="file-1", filename="a.pdf")) == [Attachment(field, stored="file-1", name="a.pdf")]
+
+
 def test_files_that_are_not_there() -> None:
-    stored = {"role": "user", "content": [file(file_id="file-1")]}
-    assert refusal(messages=[stored]) == ("invalid_value", "messages[0].content[0].file.file_id")
     empty = {"role": "user", "content": [file(filename="a.pdf")]}
     assert refusal(messages=[empty]) == ("missing_required_parameter", "messages[0].content[0].file.file_data")
 

@@ -15,7 +15,7 @@ from localaik.errors import BadRequest, LocalaikError, MethodNotAllowed
 from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.models.registry import Registry
-from localaik.protocols.contract import Protocol, Route, Services
+from localaik.protocols.contract import ALWAYS_SERVED, Protocol, Route, Services
 from localaik.server.access import escape
 from localaik.server.app import Face
 from localaik.settings import Settings
@@ -29,13 +29,17 @@ def render(error: LocalaikError, _call: Call) -> web.Response:
     return json_response({"error": error.message}, status=status)
 
 
-@asynccontextmanager
-async def serving(handle: Handle, settings: Settings | None = None) -> AsyncIterator[ClientSession]:
-    protocol = Protocol("test", (Route("POST", "/x/{name}", handle, "s"),), render, lambda _: {"x-test": "yes"})
+def services_of(settings: Settings | None = None) -> Services:
     settings = settings or Settings()
     pipeline = cast("None", None)
-    services = Services(settings, pipeline, Registry([]), Store(settings), Embedder(None, settings))  # type: ignore[arg-type]
-    server = RawTestServer(Face(services, [protocol]).handle)
+    return Services(settings, pipeline, Registry([]), Store(settings), Embedder(None, settings))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def serving(handle: Handle, settings: Settings | None = None) -> AsyncIterator[ClientSession]:
+    route = Route("POST", "/x/{name}", handle, ALWAYS_SERVED)
+    protocol = Protocol("test", (route,), render, lambda _: {"x-test": "yes"})
+    server = RawTestServer(Face(services_of(settings), [protocol]).handle)
     await server.start_server()
     async with ClientSession(server.make_url("/")) as http:
         yield http
@@ -65,6 +69,7 @@ async def test_a_defect_is_a_clean_500_and_its_traceback_is_logged(caplog: pytes
 
     async with serving(broken) as http, http.post("/x/a") as answer:
         assert answer.status == 500
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "secret" not in await answer.text()
     assert any(record.exc_info for record in caplog.records)
 
@@ -106,9 +111,9 @@ async def test_b137_b141_a_callers_departure_cancels_the_handler_and_is_logged_a
 
     async with serving(slow) as http:
         asking = asyncio.create_task(http.post("/x/a").__aenter__())
-        await begun.wait()
-        asking.cancel()
         async with asyncio.timeout(10):
+            await begun.wait()
+            asking.cancel()
             await cancelled.wait()
         await asyncio.gather(asking, return_exceptions=True)
     lines = [record.getMessage() for record in caplog.records if record.name == "localaik.access"]

@@ -190,10 +190,10 @@ def test_choices_may_be_written_in_capitals() -> None:
 
 
 def test_unknown_variables_of_ours_are_told_once_each_with_a_hint() -> None:
-    environ = {"LOCALAIK_PROT": "1", "LOCALAIK_API_KEY": "secret", "LOCALAIK_TEST_X": "1", "OTHER": "1"}
-    key, port = load({}, environ).warnings
-    assert "LOCALAIK_API_KEY is no setting" in key
-    assert "secret" not in key
+    environ = {"LOCALAIK_PROT": "1", "LOCALAIK_PASSWORD": "secret", "LOCALAIK_TEST_X": "1", "OTHER": "1"}
+    password, port = load({}, environ).warnings
+    assert "LOCALAIK_PASSWORD is no setting" in password
+    assert "secret" not in password
     assert port.startswith("LOCALAIK_PROT is no setting")
     assert port.endswith("is ignored. Did you mean LOCALAIK_PORT?")
 
@@ -223,7 +223,7 @@ def test_every_setting_is_described_stands_in_a_section_and_says_what_it_may_hol
     for field, info in Settings.model_fields.items():
         assert info.description, field
         assert allowed_values(field), field
-    assert ALIASES.keys() <= Settings.model_fields.keys()
+    assert set(ALIASES.values()) <= Settings.model_fields.keys()
     assert len({variable_name(field) for field in Settings.model_fields}) == len(Settings.model_fields)
 
 

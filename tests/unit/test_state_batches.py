@@ -21,9 +21,9 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["disk", "memory"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    one = store_in(tmp_path / "data", clock, state=request.param)
+@pytest.fixture
+async def store(place: dict[str, object], tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
+    one = store_in(tmp_path / "data", clock, **place)
     yield one
     await one.close()
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from localaik.state.caches import CacheStore
-from localaik.state.faults import InvalidPageToken, UnknownCache
+from localaik.state.faults import CachesFull, InvalidPageToken, UnknownCache
 from localaik.state.records import NewCache, StoredCache
 from localaik.state.store import Store
 from localaik.state.tables import CACHED_CONTENTS
@@ -25,9 +25,9 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["disk", "memory"])
-async def caches(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[CacheStore]:
-    store = store_in(tmp_path / "data", clock, state=request.param)
+@pytest.fixture
+async def caches(place: dict[str, object], tmp_path: Path, clock: Clock) -> AsyncIterator[CacheStore]:
+    store = store_in(tmp_path / "data", clock, **place)
     yield await store.caches()
     await store.close()
 
@@ -104,6 +104,21 @@ async def test_pages_neither_repeat_nor_skip(caches: CacheStore, clock: Clock) -
     assert found == sorted(made, key=lambda one: (one.created, one.id), reverse=True)
     with pytest.raises(InvalidPageToken):
         await caches.list(3, "nonsense")
+
+
+async def test_all_contents_together_have_a_limit(place: dict[str, object], tmp_path: Path, clock: Clock) -> None:
+    store = store_in(tmp_path, clock, **place, max_stored_bytes=2 * len(NEW.body))
+    caches = await store.caches()
+    short = await caches.add(NEW)
+    await caches.add(replace(NEW, expires=NOW + 2 * HOUR))
+    with pytest.raises(CachesFull, match="LOCALAIK_MAX_STORED_BYTES"):
+        await caches.add(NEW)
+    assert len((await caches.list(9)).items) == 2
+    await caches.delete(short.id)
+    await caches.add(NEW)
+    clock.now += 3600  # what has expired takes no room, swept or not
+    await caches.add(replace(NEW, expires=NOW + 2 * HOUR))
+    await store.close()
 
 
 async def test_a_sweep_removes_the_rows(tmp_path: Path, clock: Clock) -> None:

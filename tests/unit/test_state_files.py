@@ -31,9 +31,9 @@ MIB = 1 << 20
 TEXT = NewFile("text/plain")
 
 
-@pytest.fixture(params=["disk", "memory"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    one = store_in(tmp_path / "data", state=request.param)
+@pytest.fixture
+async def store(place: dict[str, object], tmp_path: Path) -> AsyncIterator[Store]:
+    one = store_in(tmp_path / "data", **place)
     yield one
     await one.close()
 
@@ -215,7 +215,7 @@ async def test_limits(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_many_at_once(files: FileStore) -> None:
+async def test_g046_many_at_once_are_byte_equal(files: FileStore) -> None:
     bodies = [os.urandom(1000 + number) for number in range(40)]
     added = await asyncio.gather(*(add(files, body) for body in bodies))
     assert [await read(files, file.id) for file in added] == bodies

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from localaik.state import blobs
 from localaik.state.faults import FileTooLarge, UnknownUpload, UploadEnded, WrongOffset, WrongSize
 from localaik.state.files import FileStore
-from localaik.state.records import NewFile, UploadStatus
+from localaik.state.records import NewFile, StoredFile, UploadStatus
 from localaik.state.store import Store
 from tests.state_samples import broken, names, pieces, store_in
 
@@ -24,8 +25,8 @@ TEXT = NewFile("text/plain")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    one = store_in(tmp_path)
+async def store(lasting_place: dict[str, object], tmp_path: Path) -> AsyncIterator[Store]:
+    one = store_in(tmp_path, **lasting_place)
     yield one
     await one.close()
 
@@ -110,6 +111,46 @@ async def test_chunks_of_one_upload_take_turns(files: FileStore) -> None:
     )
     assert results == [3, 3, 4]
     assert await content(files, (await upload.finish()).id) == b"aaac"
+
+
+@pytest.mark.parametrize("sizes", [[3 * MIB + 7], [MIB] * 3, [MIB - 1, 2, MIB, 65_536, 1]])
+async def test_g046_bytes_go_to_disk_in_small_pieces(
+    files: FileStore, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
+) -> None:
+    written: list[int] = []
+    write = blobs.Part.write
+
+    def watched(part: blobs.Part, piece: bytes | bytearray) -> None:
+        written.append(len(piece))
+        write(part, piece)
+
+    monkeypatch.setattr(blobs.Part, "write", watched)
+    chunks = [os.urandom(size) for size in sizes]
+    upload = await files.begin(TEXT)
+    assert await upload.append(0, pieces(*chunks)) == sum(sizes)
+    whole, rest = divmod(sum(sizes), MIB)
+    assert written == [MIB] * whole + [rest] * bool(rest)
+    assert await content(files, (await upload.finish()).id) == b"".join(chunks)
+
+
+async def test_g042_two_ends_at_once_give_one_file(place: dict[str, object], tmp_path: Path) -> None:
+    processes = 1 if place == {"state": "memory"} else 2
+    opened = [store_in(tmp_path, **place) for _ in range(processes)]
+    first, second = await opened[0].files(), await opened[-1].files()
+    for number in range(8):
+        body = b"abc%d" % number
+        upload = await first.begin(TEXT)
+        await upload.append(0, pieces(body))
+        ends = (upload.finish(), (await second.upload(upload.id)).finish())
+        results = await asyncio.gather(*ends, return_exceptions=True)
+        (file,) = [result for result in results if isinstance(result, StoredFile)]
+        assert [type(result) for result in results if result is not file] == [UploadEnded]
+        assert [one.id for one in (await first.list(99)).items] == [file.id]
+        assert await content(second, file.id) == body
+        await first.delete(file.id)
+    for store in opened:
+        await store.close()
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("chunk", [b"ab", b"abcd"])

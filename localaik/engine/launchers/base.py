@@ -16,7 +16,7 @@ __all__ = ["Command", "EngineSpec", "Launcher", "StartError", "child_environment
 _GGUF_MAGIC: Final = b"GGUF"
 # llama.cpp takes options (LLAMA_ARG_*), an API key, a media marker and a port (AIP_*) from the environment, which would
 # undo what we ask for; our own variables hold credentials that are none of the engine's business.
-_DROPPED_PREFIXES: Final = ("LLAMA_", "AIP_", "LOCALAIK_", "LK_")
+_DROPPED_PREFIXES: Final = ("LLAMA_", "AIP_", "LOCALAIK_", "LK_", "WORKBENCH_API_KEY", "GEMMAKIT_API_KEY")
 
 
 class StartError(Exception):

@@ -20,11 +20,12 @@ from localaik.protocols.gemini.batches_types import (
     line_item,
     source_file_id,
 )
-from localaik.protocols.gemini.batches_work import finish
+from localaik.protocols.gemini.batches_work import KINDS, finish
 from localaik.protocols.gemini.listing import page_size, page_token
 from localaik.protocols.gemini.models import find_embedding_model, find_model
 from localaik.protocols.gemini.reading import read
 from localaik.protocols.gemini.respond import JSON_TYPE
+from localaik.protocols.jsonlines import lines_of
 from localaik.state.batch_records import Batch, NewBatch, NewItem
 from localaik.state.faults import InvalidId
 from localaik.state.ids import check_id
@@ -71,7 +72,7 @@ async def _create(call: Call, services: Services, kind: str, model: str) -> web.
     spec, source = check_spec(request, model, call.ignored)
     name = source.file_name
     new = NewBatch(kind, model, spec.display_name or None, spec.priority or 0, from_file=bool(name))
-    batches = await services.store.batches()
+    batches = await services.store.batches(KINDS)
     if name:
         # Opened before: what `create` is given must not ask the database while that writes.
         async with services.store.open(source_file_id(name)) as reader:
@@ -84,14 +85,14 @@ async def _create(call: Call, services: Services, kind: str, model: str) -> web.
 
 async def _get(call: Call, services: Services) -> web.StreamResponse:
     """GET batches/{id}."""
-    batch = await (await services.store.batches()).get(_id_of(call))
+    batch = await (await services.store.batches(KINDS)).get(_id_of(call))
     return json_response(await _told(services, batch), content_type=JSON_TYPE, gzip_for=call)
 
 
 async def _list(call: Call, services: Services) -> web.StreamResponse:
     """GET batches: newest first."""
     size = page_size(call.request.query, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
-    page = await (await services.store.batches()).page(size, page_token(call.request.query))
+    page = await (await services.store.batches(KINDS)).page(size, page_token(call.request.query))
     body: dict[str, object] = {"operations": [await _told(services, batch) for batch in page.items]}
     if page.next_token is not None:
         body["nextPageToken"] = page.next_token
@@ -100,7 +101,7 @@ async def _list(call: Call, services: Services) -> web.StreamResponse:
 
 async def _cancel(call: Call, services: Services) -> web.StreamResponse:
     """POST batches/{id}:cancel: what is done is kept."""
-    batches = await services.store.batches()
+    batches = await services.store.batches(KINDS)
     batch = await batches.abandon(_id_of(call), ABANDONED)
     await services.jobs.cancel(batch.id)
     await finish(services, batch)
@@ -110,7 +111,7 @@ async def _cancel(call: Call, services: Services) -> web.StreamResponse:
 async def _delete(call: Call, services: Services) -> web.StreamResponse:
     """DELETE batches/{id}, also while it runs."""
     batch_id = _id_of(call)
-    await (await services.store.batches()).delete(batch_id)
+    await (await services.store.batches(KINDS)).delete(batch_id)
     await services.jobs.cancel(batch_id)
     return json_response({}, content_type=JSON_TYPE, gzip_for=call)
 
@@ -126,7 +127,7 @@ async def _told(services: Services, batch: Batch) -> dict[str, object]:
         return operation(batch, None)
     if batch.output_file is not None:
         return operation(batch, {"responsesFile": f"files/{batch.output_file}"})
-    batches = await services.store.batches()
+    batches = await services.store.batches(KINDS)
     return operation(batch, inlined_output([item async for item in batches.items(batch.id)]))
 
 
@@ -136,24 +137,10 @@ async def _items_inline(requests: list[InlinedRequest]) -> AsyncIterator[NewItem
 
 
 async def _items_in_file(reader: "FileReader", settings: "Settings") -> AsyncIterator[NewItem]:
-    async for line in _lines(reader.pieces(), settings.max_body_bytes):
+    async for line in lines_of(reader.pieces(), settings.max_body_bytes):
         item = line_fault(settings.max_body_bytes) if line is None else line_item(line, settings.max_json_depth)
         if item is not None:
             yield item
-
-
-async def _lines(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes | None]:
-    """The lines of a file; None for one of more than `limit` bytes (0: any length)."""
-    rest = b""
-    too_long = False
-    async for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            yield None if too_long or 0 < limit < len(line) else line
-            too_long = False
-        if 0 < limit < len(rest):
-            rest, too_long = b"", True
-    yield None if too_long else rest
 
 
 def _id_of(call: Call) -> str:

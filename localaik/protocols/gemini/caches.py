@@ -5,7 +5,9 @@ from typing import Final
 
 from aiohttp import web
 
+from localaik.content import Text
 from localaik.errors import BadRequest, NotServed
+from localaik.generation.request import Message
 from localaik.http.body import read_json
 from localaik.http.call import Call
 from localaik.http.respond import json_response
@@ -83,6 +85,8 @@ async def _create(call: Call, services: Services, version: str) -> web.StreamRes
     fields = body if isinstance(body, dict) else {}
     new_cache(request, fields, model=name, tokens=None, now=caches.now())  # its faults come before the work of counting
     tokens = None
+    if all(message.role == "system" for message in prompt.messages):
+        prompt.messages.append(Message("user", [Text("")]))  # chat templates want a turn
     with suppress(NotServed):
         tokens = (await services.pipeline.count_tokens(prompt)).prompt_tokens
     cache = await caches.add(new_cache(request, fields, model=name, tokens=tokens, now=caches.now()))

@@ -65,7 +65,11 @@ class ContentReader:
         self._low_detail = low_detail
 
     def read(self, contents: Sequence[types.Content]) -> list[Message]:
-        """The messages of the conversation, one for each content that has a usable part."""
+        """The messages of the conversation: one for each content that has a usable part.
+
+        Contents of the model in a row are one message: a streamed chat sends one for each chunk that it received, and
+        what was one text has to stay one.
+        """
         messages: list[Message] = []
         pairing = CallPairing(self._findings, contents)
         for index, content in enumerate(contents):
@@ -79,7 +83,11 @@ class ContentReader:
                 continue
             pairing.enter(role)
             parts = self._parts(content, path, pairing)
-            if parts is not None:
+            if parts is None:
+                continue
+            if role == "assistant" and messages and messages[-1].role == role:
+                messages[-1] = Message(role, _joined(messages[-1].parts, parts))
+            else:
                 messages.append(Message(role, parts))
         pairing.enter(None)
         return messages
@@ -228,6 +236,13 @@ class ContentReader:
     def _is_low(self, part: types.Part) -> bool:
         level = part.media_resolution.level if part.media_resolution is not None else None
         return self._low_detail if level in {None, "MEDIA_RESOLUTION_UNSPECIFIED"} else level == _LOW
+
+
+def _joined(before: Sequence[MessagePart], after: Sequence[MessagePart]) -> list[MessagePart]:
+    """The parts of one turn that came in two contents; a text that was cut in between is one text again."""
+    if before and after and isinstance(before[-1], Text) and isinstance(after[0], Text):
+        return [*before[:-1], Text(before[-1].text + after[0].text), *after[1:]]
+    return [*before, *after]
 
 
 def _stored_file(uri: str) -> str | None:

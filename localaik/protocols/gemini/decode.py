@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localaik.content import Text
 from localaik.errors import BadRequest
 from localaik.generation.request import (
     AnyJson,
@@ -25,7 +24,7 @@ from localaik.protocols.gemini.signatures import check_signatures
 from localaik.protocols.gemini.tools import read_tools
 from localaik.state.faults import UnknownCache
 
-__all__ = ["Answering", "Decoded", "decode", "decode_cached", "decode_count"]
+__all__ = ["Answering", "Decoded", "decode", "decode_cached", "decode_count", "named_cache", "read_thinking"]
 
 _MIME_TYPES: Final = ("text/plain", "application/json", "text/x.enum")
 _MAX_STOP_SEQUENCES: Final = 5
@@ -135,14 +134,27 @@ def decode_cached(
         findings.refuse("contents", "at least one of contents, system_instruction and tools must be set")
     reader = ContentReader(findings)
     generation.messages = _messages(request, reader, findings, max_messages, needs_contents=bool(request.contents))
-    if all(message.role == "system" for message in generation.messages):
-        generation.messages.append(Message("user", [Text("")]))  # chat templates want a turn
     tools = read_tools(request.tools or (), request.tool_config, model, findings)
     generation.tools, generation.tool_choice = tools.functions, tools.choice
     findings.raise_if_any()
     if tools.forbidden is not None:
         raise tools.forbidden
     return generation, findings.ignored
+
+
+def named_cache(
+    request: types.GenerateContentRequest, cached: CachedPrompt | None, model: str, findings: Findings
+) -> None:
+    """Check the cached content that a request for `model` names; `cached` is None where there is none of its name.
+
+    Raises `BadRequest` with all faults so far, `UnknownCache`.
+    """
+    if cached is not None:
+        _check_cached_model(cached, model, findings)
+    findings.raise_if_any()
+    refusal = _cached_content(request, findings) if cached is None else None
+    if refusal is not None:
+        raise refusal
 
 
 def decode_count(
@@ -202,7 +214,7 @@ def _read_config(config: types.GenerationConfig, generation: GenerationRequest, 
     for snake, camel in _CONFIG_WITHOUT_EFFECT:
         if getattr(config, snake) is not None:
             findings.ignore(f"generationConfig.{camel}")
-    _read_thinking(config.thinking_config, generation, findings)
+    read_thinking(config.thinking_config, generation, findings)
 
 
 def _stops(stops: Sequence[str], findings: Findings) -> tuple[str, ...]:
@@ -285,13 +297,20 @@ def _schema(config: types.GenerationConfig, findings: Findings, *, is_enum: bool
     return field, config.response_json_schema
 
 
-def _read_thinking(thinking: types.ThinkingConfig | None, generation: GenerationRequest, findings: Findings) -> None:
+def read_thinking(
+    thinking: types.ThinkingConfig | None,
+    generation: GenerationRequest,
+    findings: Findings,
+    *,
+    field: str = "generationConfig.thinkingConfig",
+) -> None:
+    """Put what is said about thinking into `generation`. `field` is its path on the wire."""
     if thinking is None:
         return
     level = thinking.thinking_level if thinking.thinking_level != "THINKING_LEVEL_UNSPECIFIED" else None
     budget = thinking.thinking_budget
     if level is not None and budget is not None:
-        findings.refuse("generationConfig.thinkingConfig", "only one of thinking_budget and thinking_level can be set")
+        findings.refuse(field, "only one of thinking_budget and thinking_level can be set")
     if level is not None:
         generation.reasoning_effort = level.lower()
         budget = _LEVELS.get(level)
@@ -302,7 +321,7 @@ def _read_thinking(thinking: types.ThinkingConfig | None, generation: Generation
     elif not include:  # then it only speaks to models that think by themselves
         for snake, camel in _THINKING_WITHOUT_EFFECT:
             if getattr(thinking, snake) is not None:
-                findings.ignore(f"generationConfig.thinkingConfig.{camel}")
+                findings.ignore(f"{field}.{camel}")
 
 
 def _check_request(request: types.GenerateContentRequest, findings: Findings) -> None:

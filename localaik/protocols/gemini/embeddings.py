@@ -79,9 +79,12 @@ async def embed_content(call: Call, services: Services) -> web.StreamResponse:
     return _answer(call, embedded, {"embedding": _values(embedded)[0]})
 
 
-async def embed_one(services: Services, model: str, body: object) -> bytes:
-    """The answer to one request of a background batch: `embedding`, and `tokenCount` beside it."""
-    request = read(EmbedContentRequest, body, strict=services.settings.strict_wire, ignored=[])
+async def embed_one(services: Services, model: str, body: object, ignored: list[str]) -> bytes:
+    """The answer to one request of a background batch: `embedding`, and `tokenCount` beside it.
+
+    The paths of fields without effect are added to `ignored`.
+    """
+    request = read(EmbedContentRequest, body, strict=services.settings.strict_wire, ignored=ignored)
     embedded = await _run(services, EmbeddingRequest(model, [decode_single(request, model)]))
     return orjson.dumps({"embedding": _values(embedded)[0], "tokenCount": str(embedded.tokens)})
 

@@ -22,6 +22,7 @@ from localaik.errors import (
     NotServed,
     RequestTooLarge,
     TimedOut,
+    Unauthorized,
     Unavailable,
     WrongContentType,
 )
@@ -61,6 +62,21 @@ _UPSTREAM_STATUS: Final[Mapping[int, str]] = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+_UNAUTHORIZED: Final[Mapping[str, tuple[int, str]]] = {
+    "key": (400, "INVALID_ARGUMENT"),
+    "bearer": (401, "UNAUTHENTICATED"),
+}
+"""What a caller without a good key showed; for nothing at all it is 403."""
+_NO_KEY: Final = (
+    "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form"
+    " of API consumer identity to call this API."
+)
+_WRONG_KEY: Final = "API key not valid. Please pass a valid API key."
+_WRONG_BEARER: Final = (
+    "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid"
+    " authentication credential."
+)
+_SERVICE: Final = "generativelanguage.googleapis.com"
 _OVERLOADED_ELSEWHERE: Final = 529
 _TYPE: Final = "type.googleapis.com/google.rpc."
 
@@ -80,6 +96,8 @@ def answer_of(error: LocalaikError) -> Answer:
     """Status, code and retry time of a fault."""
     if isinstance(error, EngineRefused):
         return _upstream_answer(error)
+    if isinstance(error, Unauthorized):
+        return Answer(*_UNAUTHORIZED.get(error.shown, (403, "PERMISSION_DENIED")), None)
     code, status = next((code, status) for kind, code, status in _ANSWERS if isinstance(error, kind))
     return Answer(code, status, error.retry_after if isinstance(error, Unavailable) else None)
 
@@ -113,6 +131,8 @@ def _message(error: LocalaikError) -> str:
         )
     if isinstance(error, UnknownFile):
         return f"You do not have permission to access the File {error.file_id} or it may not exist."
+    if isinstance(error, Unauthorized):
+        return {"key": _WRONG_KEY, "bearer": _WRONG_BEARER}.get(error.shown, _NO_KEY)
     if isinstance(error, MethodNotAllowed):
         return f"Not Found: {error.message}"
     return error.message
@@ -123,6 +143,18 @@ def _details(error: LocalaikError, answer: Answer) -> list[dict[str, object]]:
     if isinstance(error, BadRequest) and error.faults:
         violations = [{"field": fault.field, "description": fault.description} for fault in error.faults]
         details.append({"@type": f"{_TYPE}BadRequest", "fieldViolations": violations})
+    if isinstance(error, Unauthorized) and error.shown in _UNAUTHORIZED:
+        reason = "API_KEY_INVALID" if error.shown == "key" else "ACCESS_TOKEN_TYPE_UNSUPPORTED"
+        details.append(
+            {
+                "@type": f"{_TYPE}ErrorInfo",
+                "reason": reason,
+                "domain": "googleapis.com",
+                "metadata": {"service": _SERVICE},
+            }
+        )
+        if error.shown == "key":
+            details.append({"@type": f"{_TYPE}LocalizedMessage", "locale": "en-US", "message": _WRONG_KEY})
     if answer.code == 429:
         violations = [{"quotaMetric": "upstream_requests", "quotaId": "UpstreamRequests"}]
         details.append({"@type": f"{_TYPE}QuotaFailure", "violations": violations})

@@ -12,7 +12,7 @@ from localaik.protocols.contract import Handler, Services
 from localaik.protocols.gemini.files_types import DEFAULT_MIME, file_id_of, file_object
 from localaik.protocols.gemini.listing import page_size, page_token
 from localaik.protocols.gemini.respond import JSON_TYPE
-from localaik.protocols.gemini.uploads import upload
+from localaik.protocols.gemini.uploads import UPLOAD_ID, upload
 from localaik.state.records import StoredFile
 
 __all__ = ["file_routes"]
@@ -22,8 +22,8 @@ _LARGEST_PAGE: Final = 100
 _DEFAULT_VERSION: Final = "/v1beta"
 
 
-def file_routes(version: str) -> tuple[tuple[str, str, Handler], ...]:
-    """Method, whole path and handler of every route of files under a version such as `/v1`, or under none."""
+def file_routes(version: str) -> tuple[tuple[str, str, Handler, str | None], ...]:
+    """Method, whole path, handler and `key_parameter` of the routes of files under a version such as `/v1`, or none."""
 
     def base(call: Call) -> str:
         """Where files are to this caller, without their id."""
@@ -39,15 +39,15 @@ def file_routes(version: str) -> tuple[tuple[str, str, Handler], ...]:
         return await _list(call, services, base(call))
 
     return (
-        ("POST", f"/upload{version}/files", take_upload),
-        ("PUT", f"/upload{version}/files", take_upload),
-        ("POST", f"{version}/files", _refuse_bytes),
-        ("GET", f"{version}/files", list_files),
-        ("GET", f"{version}/files/{{file:rest}}", get),
-        ("DELETE", f"{version}/files/{{file:rest}}", _delete),
-        ("GET", f"{version}/files/{{file:rest}}:download", _download),
-        ("GET", f"/download{version}/files/{{file:rest}}:download", _download),
-        ("GET", f"/download{version}/files/{{file:rest}}", _download),
+        ("POST", f"/upload{version}/files", take_upload, UPLOAD_ID),
+        ("PUT", f"/upload{version}/files", take_upload, UPLOAD_ID),
+        ("POST", f"{version}/files", _refuse_bytes, None),
+        ("GET", f"{version}/files", list_files, None),
+        ("GET", f"{version}/files/{{file:rest}}", get, None),
+        ("DELETE", f"{version}/files/{{file:rest}}", _delete, None),
+        ("GET", f"{version}/files/{{file:rest}}:download", _download, None),
+        ("GET", f"/download{version}/files/{{file:rest}}:download", _download, None),
+        ("GET", f"/download{version}/files/{{file:rest}}", _download, None),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from localaik.errors import BadRequest, LocalaikError
+from localaik.errors import BadRequest, LocalaikError, Unauthorized
 from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.protocols.gemini.errors import answer_of, error_object
@@ -46,7 +46,9 @@ def new_response_id() -> str:
 def render_error(error: LocalaikError, call: Call) -> web.Response:
     """An error answer. Streams have the error in the form of the stream: an array of one, or the type of events."""
     answer = answer_of(error)
-    retry = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+    extra = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+    if isinstance(error, Unauthorized) and answer.code == 401:
+        extra["WWW-Authenticate"] = error.challenge
     payload: object = error_object(error)
     is_stream = call.request.path.rstrip("/").endswith(_STREAM_ACTION)
     is_sse = is_stream and _alt(call) == "sse"
@@ -55,7 +57,7 @@ def render_error(error: LocalaikError, call: Call) -> web.Response:
     return json_response(
         orjson.dumps(payload, option=_ERROR_LAYOUT),
         status=answer.code,
-        headers=retry,
+        headers=extra,
         content_type=SSE_TYPE if is_sse else JSON_TYPE,
         gzip_for=None if is_stream else call,
     )

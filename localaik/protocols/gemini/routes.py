@@ -15,7 +15,7 @@ from localaik.http.stream import stream_events
 from localaik.protocols.contract import Handler, Protocol, Route, Services
 from localaik.protocols.figures import watch
 from localaik.protocols.gemini.batches import batch_routes
-from localaik.protocols.gemini.batches_work import BatchWork
+from localaik.protocols.gemini.batches_work import batch_work
 from localaik.protocols.gemini.caches import cache_routes, cached_prompt
 from localaik.protocols.gemini.decode import Decoded, decode, decode_count
 from localaik.protocols.gemini.embeddings import batch_embed_contents, count_embedding_tokens, embed_content
@@ -187,7 +187,7 @@ def _routes() -> tuple[Route, ...]:
             *((method, "/tunedModels/{tuned:rest}", no_tuned_model) for method in ("GET", "PATCH", "DELETE")),
         )
         routes += [Route(method, version + path, handler, _SURFACE) for method, path, handler in table]
-        routes += [Route(method, path, handler, _SURFACE) for method, path, handler in file_routes(version)]
+        routes += [Route(method, path, handler, _SURFACE, key) for method, path, handler, key in file_routes(version)]
         routes += [Route(method, path, handler, _SURFACE) for method, path, handler in cache_routes(version)]
         routes += [Route(method, path, handler, _SURFACE) for method, path, handler in batch_routes(version)]
         routes += unserved_routes(version)
@@ -195,5 +195,10 @@ def _routes() -> tuple[Route, ...]:
 
 
 PROTOCOL: Final = Protocol(
-    name="gemini", routes=_routes(), render_error=render_error, headers=headers, background=BatchWork
+    name="gemini",
+    routes=_routes(),
+    render_error=render_error,
+    headers=headers,
+    background=batch_work,
+    key_in_query=True,
 )

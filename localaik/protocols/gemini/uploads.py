@@ -25,7 +25,10 @@ from localaik.state.records import StoredFile
 if TYPE_CHECKING:
     from localaik.state.uploads import Upload
 
-__all__ = ["upload"]
+__all__ = ["UPLOAD_ID", "upload"]
+
+UPLOAD_ID: Final = "upload_id"
+"""The query parameter of commands to an upload. It is as good as a key: SDKs send none with the bytes."""
 
 _STATUS: Final = "X-Goog-Upload-Status"
 _RECEIVED: Final = "X-Goog-Upload-Size-Received"
@@ -41,7 +44,7 @@ async def upload(call: Call, services: Services, *, file_base: str, upload_path:
     `file_base` is the address of a file without its id, `upload_path` the path of uploads.
     """
     request = call.request
-    upload_id = request.query.get("upload_id")
+    upload_id = request.query.get(UPLOAD_ID)
     if upload_id:
         return await _continue(call, services, upload_id, file_base)
     protocol = (request.headers.get("X-Goog-Upload-Protocol") or request.query.get("uploadType") or "").lower()

@@ -43,9 +43,10 @@ class DecodedCompletion:
 def decode_completion(request: types.CompletionRequest, *, strict: bool) -> DecodedCompletion:
     """Translate a request; `strict` refuses unknown fields. Raises `BadRequest`."""
     findings = Findings(strict)
-    if request.suffix:
+    prompts = _prompts(request.prompt)
+    if request.suffix and any(not isinstance(prompt, str) for prompt in prompts):
         raise BadRequest(
-            "'suffix' is not supported: the model was not trained to fill in.",
+            "'suffix' is not supported behind token ids: send the prompt as text.",
             field="suffix",
             reason="unsupported_parameter",
         )
@@ -56,6 +57,7 @@ def decode_completion(request: types.CompletionRequest, *, strict: bool) -> Deco
     logprobs = request.logprobs
     generation = GenerationRequest(
         request.model,
+        suffix=request.suffix or None,
         sampling=Sampling(
             temperature=request.temperature,
             top_p=request.top_p,
@@ -74,7 +76,7 @@ def decode_completion(request: types.CompletionRequest, *, strict: bool) -> Deco
     if request.model_extra:
         generation.extra = engine_fields(request.model_extra, findings)
     return DecodedCompletion(
-        [replace(generation, prompt=prompt) for prompt in _prompts(request.prompt)],
+        [replace(generation, prompt=prompt) for prompt in prompts],
         stream_answering(request.stream_options, request.model, logprobs, findings),
         n,
         bool(request.echo),

@@ -4,7 +4,7 @@ A field without effect is named in `Decoded.ignored`; a field that this API does
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from localaik.engine.bodies import OWNED_FIELDS
@@ -15,6 +15,7 @@ from localaik.generation.request import (
     JsonMatching,
     OutputFormat,
     Sampling,
+    Thinking,
     ToolCall,
     ToolResult,
 )
@@ -40,22 +41,19 @@ _MAX_TOKEN_ID: Final = 2**31 - 1  # the engine's token ids and counts are signed
 _WITHOUT_EFFECT: Final = frozenset(
     {
         "audio",
-        "metadata",
         "moderation",
         "prediction",
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
-        "reasoning_effort",
         "safety_identifier",
         "service_tier",
-        "store",
         "user",
         "verbosity",
         "web_search_options",
     }
 )
-"""Known fields that change nothing here."""
+"""Known fields that change nothing here. Effort and metadata may have an effect, and may have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,12 @@ class Answering:
     """The answer may be a call of a tool."""
     legacy_calls: bool = False
     """The call is written as a `function_call`."""
+    include_thinking: bool = False
+    """Thoughts are told as `thinking` too."""
+    null_calls: bool = False
+    """A message without calls has `tool_calls: null`."""
+    cached_tokens: int = 0
+    """The part of the prompt that content takes which the caller had stored before."""
 
 
 @dataclass(slots=True)
@@ -86,14 +90,26 @@ class Decoded:
     """Paths of fields without effect."""
     format_name: str | None = None
     """The caller's name for the schema of the answer."""
+    store: bool = False
+    """The answer is to be kept."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What is kept with it."""
 
 
 def decode_chat(
-    request: types.ChatRequest, *, default_model: str, max_messages: int, max_tools: int, strict: bool
+    request: types.ChatRequest,
+    *,
+    default_model: str,
+    max_messages: int,
+    max_tools: int,
+    strict: bool,
+    null_calls: bool = False,
+    paths: Sequence[str] | None = None,
 ) -> Decoded:
     """Translate a request. Raises `BadRequest`.
 
-    `max_messages` and `max_tools` are the most of them, 0 is no limit. `strict` refuses unknown fields.
+    `max_messages` and `max_tools` are the most of them, 0 is no limit. `strict` refuses unknown fields. `paths` names
+    the messages in faults, where it is not their place in the request that does.
     """
     findings = Findings(strict)
     if max_messages and len(request.messages) > max_messages:
@@ -101,7 +117,9 @@ def decode_chat(
     given = request.model_fields_set
     if not _WITHOUT_EFFECT.isdisjoint(given):
         names = sorted(_WITHOUT_EFFECT & given)
-        findings.ignored += [name for name in names if getattr(request, name) not in (None, False)]
+        findings.ignored += [name for name in names if getattr(request, name) is not None]
+    if request.metadata and not request.store:
+        findings.ignore("metadata")
     if request.modalities and "audio" in request.modalities:
         raise BadRequest(
             "Invalid value: 'audio'. The model behind this server writes text only.",
@@ -113,7 +131,7 @@ def decode_chat(
     calling = decode_tools(request, findings, max_tools)
     generation = GenerationRequest(
         model,
-        decode_messages(request.messages, findings),
+        decode_messages(request.messages, findings, paths),
         sampling=Sampling(
             temperature=request.temperature,
             top_p=request.top_p,
@@ -129,6 +147,7 @@ def decode_chat(
         tools=calling.tools,
         tool_choice=calling.choice,
         reasoning_effort=request.reasoning_effort,
+        thinking=_thinking(request),
     )
     if request.logit_bias:
         generation.logit_bias = logit_bias(request.logit_bias, findings)
@@ -137,6 +156,8 @@ def decode_chat(
     answering = stream_answering(request.stream_options, model, generation.logprobs, findings)
     if calling.tools and calling.choice.mode != "none":
         answering = replace(answering, may_call=True, legacy_calls=calling.legacy)
+    if request.include_thinking or null_calls:
+        answering = replace(answering, include_thinking=bool(request.include_thinking), null_calls=null_calls)
     schema_format = request.response_format if isinstance(request.response_format, types.JsonSchemaFormat) else None
     return Decoded(
         generation,
@@ -144,7 +165,16 @@ def decode_chat(
         bool(request.stream),
         findings.ignored,
         schema_format.json_schema.name if schema_format is not None else None,
+        bool(request.store),
+        request.metadata or {},
     )
+
+
+def _thinking(request: types.ChatRequest) -> Thinking | None:
+    """Who wants to see thoughts gets them from every model, as long as they are not switched off."""
+    if not request.include_thinking:
+        return None
+    return Thinking(include=True, budget=0 if request.reasoning_effort == "none" else None)
 
 
 def stop_strings(stop: str | Sequence[str] | None) -> tuple[str, ...]:

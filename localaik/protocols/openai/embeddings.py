@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from aiohttp import web
@@ -15,10 +16,19 @@ from localaik.http.body import read_json
 from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.protocols.contract import Services
+from localaik.protocols.openai.encode import Object
 from localaik.protocols.openai.reading import Findings, read
+from localaik.protocols.openai.token_ids import texts_of
 from localaik.protocols.openai.types import TokenIds, Wire
 
-__all__ = ["EmbeddingsRequest", "answer_embeddings", "create_embeddings", "decode_embeddings", "encode_embeddings"]
+__all__ = [
+    "EmbeddingsRequest",
+    "answer_embeddings",
+    "create_embeddings",
+    "decode_embeddings",
+    "embeddings_alone",
+    "encode_embeddings",
+]
 
 MAX_INPUTS: Final = 2048
 _MAX_SHOWN_CHARS: Final = 100
@@ -52,16 +62,31 @@ async def create_embeddings(call: Call, services: Services) -> web.StreamRespons
 
 async def answer_embeddings(call: Call, services: Services, body: object) -> web.StreamResponse:
     """The answer to the body of a request for embeddings."""
-    settings = services.settings
     wire = read(EmbeddingsRequest, body)
-    findings = Findings(settings.strict_wire)
+    call.model = wire.model
+    embedded = await _embed(services, wire, Findings(services.settings.strict_wire, call.ignored))
+    call.prompt_tokens = embedded.tokens
+    cut = {}
+    if embedded.total_tokens > embedded.tokens:
+        cut["X-Input-Truncated"] = f"{embedded.tokens}/{embedded.total_tokens}"
+    return json_response(encode_embeddings(embedded, wire.model, wire.encoding_format or "float"), headers=cut)
+
+
+async def embeddings_alone(services: Services, body: object) -> Object:
+    """The embeddings for a body, for callers that are no connection. Raises `LocalaikError`."""
+    wire = read(EmbeddingsRequest, body)
+    embedded = await _embed(services, wire, Findings(services.settings.strict_wire))
+    return encode_embeddings(embedded, wire.model, wire.encoding_format or "float")
+
+
+async def _embed(services: Services, wire: EmbeddingsRequest, findings: Findings) -> Embedded:
     request = decode_embeddings(wire, findings)
-    call.ignored += findings.ignored
-    call.model = request.model
-    if settings.strict_wire and not services.embedder.understands_token_ids:
-        _refuse_token_ids(request)
+    if not services.embedder.understands_token_ids:
+        request = await _with_texts(request)
+        if findings.strict:
+            _refuse_token_ids(request)
     try:
-        embedded = await services.embedder.run(request)
+        return await services.embedder.run(request)
     except TooManyDimensions as error:
         message = (
             f"Invalid 'dimensions': integer above maximum value. Expected a value <= {error.width}, but got"
@@ -74,11 +99,6 @@ async def answer_embeddings(call: Call, services: Services, body: object) -> web
             f" ({error.tokens} in your prompt; 0 for the completion). Please reduce your prompt; or completion length."
         )
         raise BadRequest(message, field=error.field, reason=error.reason) from None
-    call.prompt_tokens = embedded.tokens
-    cut = {}
-    if embedded.total_tokens > embedded.tokens:
-        cut["X-Input-Truncated"] = f"{embedded.tokens}/{embedded.total_tokens}"
-    return json_response(encode_embeddings(embedded, request.model, wire.encoding_format or "float"), headers=cut)
 
 
 def decode_embeddings(wire: EmbeddingsRequest, findings: Findings) -> EmbeddingRequest:
@@ -136,6 +156,20 @@ def _contents(value: str | list[str] | list[int] | list[list[int]]) -> list[tupl
         else:
             contents.append((item if isinstance(item, str) else tuple(item), f"input[{index}]"))
     return contents or [(tuple(ids), "input")]
+
+
+async def _with_texts(request: EmbeddingRequest) -> EmbeddingRequest:
+    """The request with the texts that a caller's tokenizer made token ids of, where these can be read.
+
+    Such a text gets the vector that it would get had it been sent as it was.
+    """
+    lists = [item.content for item in request.inputs if not isinstance(item.content, str)]
+    texts = await texts_of(lists) if lists else None
+    if texts is None:
+        return request
+    rest = iter(texts)
+    inputs = [item if isinstance(item.content, str) else replace(item, content=next(rest)) for item in request.inputs]
+    return replace(request, inputs=inputs)
 
 
 def _refuse_token_ids(request: EmbeddingRequest) -> None:

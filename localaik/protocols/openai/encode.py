@@ -64,7 +64,7 @@ def encode_chat(generation: Generation, answering: Answering, identity: Identity
             "created": identity.created,
             "model": answering.model,
             "choices": [_choice(choice, answering) for choice in generation.choices],
-            "usage": usage_object(generation.usage),
+            "usage": usage_object(generation.usage, answering.cached_tokens),
             "service_tier": SERVICE_TIER,
             "system_fingerprint": f"fp_{identity.fingerprint}",
         }
@@ -83,13 +83,16 @@ def finish_reason(reason: FinishReason, message: str, answering: Answering) -> s
     return FINISH_REASONS[reason]
 
 
-def usage_object(usage: Usage) -> Object:
-    """Token counts. What an engine's cache held is left out: it would make equal requests differ."""
+def usage_object(usage: Usage, cached_tokens: int = 0) -> Object:
+    """Token counts; `cached_tokens` of the prompt are those of stored content.
+
+    What an engine's cache held is left out: it would make equal requests differ.
+    """
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": min(cached_tokens, usage.prompt_tokens), "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning_tokens,
             "audio_tokens": 0,
@@ -138,8 +141,12 @@ def _choice(choice: Choice, answering: Answering) -> Object:
         message["function_call"] = {"name": call.name, "arguments": call.arguments}
     elif choice.calls:
         message["tool_calls"] = [_call(call) for call in choice.calls]
+    elif answering.null_calls:
+        message["tool_calls"] = None
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
+        if answering.include_thinking:
+            message["thinking"] = choice.reasoning
     alternatives = answering.logprobs
     return {
         "index": choice.index,

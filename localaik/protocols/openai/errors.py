@@ -23,10 +23,12 @@ from localaik.errors import (
     NotServed,
     RequestTooLarge,
     TimedOut,
+    Unauthorized,
     Unavailable,
     UnknownModel,
     WrongContentType,
 )
+from localaik.state.faults import InvalidId, UnknownBatch, UnknownFile
 
 __all__ = ["Answer", "answer_of", "error_object"]
 
@@ -49,9 +51,11 @@ class _Row:
 
 
 _ROWS: Final = (
+    _Row(InvalidId, 404, _INVALID),  # to this API, what no file can be called is a file that is not there
     _Row(BadRequest, 400, _INVALID),
     _Row(RequestTooLarge, 413, _INVALID, "request_too_large"),
     _Row(WrongContentType, 415, _INVALID),
+    _Row(Unauthorized, 401, _INVALID, "invalid_api_key"),
     _Row(Forbidden, 403, _INVALID),
     _Row(UnknownModel, 404, _INVALID, "model_not_found"),
     _Row(NotFound, 404, _INVALID),
@@ -74,6 +78,7 @@ _OWN_CODES: Final = frozenset(
         "array_above_max_length",
         "array_below_min_length",
         "context_length_exceeded",
+        "conversation_locked",
         "decimal_above_max_value",
         "decimal_below_min_value",
         "empty_array",
@@ -87,6 +92,9 @@ _OWN_CODES: Final = frozenset(
         "missing_required_parameter",
         "mutually_exclusive_parameters",
         "object_above_max_properties",
+        "previous_response_not_found",
+        "session_busy",
+        "session_not_found",
         "string_above_max_length",
         "unknown_parameter",
         "unknown_url",
@@ -197,10 +205,18 @@ def _param(error: LocalaikError, prompt_field: str) -> str | None:
 
 def _message(error: LocalaikError, prompt_field: str) -> str:
     if isinstance(error, ContextOverflow):
+        if prompt_field == "input":  # of responses: embeddings tell of long texts in words of their own
+            return "Your input exceeds the context window of this model. Please adjust your input and try again."
         return (
             f"This model's maximum context length is {error.context_tokens} tokens. However, your {prompt_field}"
             f" resulted in {error.prompt_tokens} tokens. Please reduce the length of the {prompt_field}."
         )
+    if isinstance(error, UnknownBatch):
+        return f"No batch found with id 'batch_{error.batch_id}'."
+    if isinstance(error, InvalidId):
+        return f"No such File object: {error.value}"
+    if isinstance(error, UnknownFile):
+        return f"No such File object: {error.file_id}"
     if isinstance(error, UnknownModel):
         return f"The model `{error.model}` does not exist or you do not have access to it."
     if isinstance(error, MethodNotAllowed):
@@ -215,6 +231,8 @@ def _headers(error: LocalaikError, row: _Row) -> dict[str, str]:
     headers: dict[str, str] = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = error.challenge
     if row.status >= 500 and not row.gets_better:
         headers["x-should-retry"] = "false"
     if isinstance(error, Unavailable | EngineRefused) and error.retry_after is not None:

@@ -4,21 +4,25 @@ Source: "OpenAI compatibility" in the documentation of the Gemini API.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
-from localaik.errors import BadRequest, Forbidden, LocalaikError, NotFound
+from localaik.errors import BadRequest, LocalaikError, NotFound, Unauthorized
 from localaik.http.body import read_json
 from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.protocols.contract import Handler, Protocol, Route, Services
+from localaik.protocols.google_fields import GoogleFields, ReadGoogleFields
+from localaik.protocols.openai.decode import Decoded
 from localaik.protocols.openai.embeddings import answer_embeddings
 from localaik.protocols.openai.encode import model_object
 from localaik.protocols.openai.errors import answer_of
 from localaik.protocols.openai.routes import answer_chat
 
-__all__ = ["GOOGLE"]
+__all__ = ["beside_gemini"]
 
 _PREFIXES: Final = ("/v1beta/openai", "/v1/openai", "/v1alpha/openai")
 _MODELS: Final = "models/"
@@ -38,13 +42,22 @@ _AS: Final[Mapping[int, int]] = {405: 404, 408: 504, 413: 400, 415: 400, 422: 40
 """Statuses that this API has not, and the ones that it gives instead."""
 
 
-async def _create_chat_completion(call: Call, services: Services) -> web.StreamResponse:
-    """POST chat/completions."""
-    body = await read_json(call, services.settings)
-    if isinstance(body, dict):
+def _chat(read_fields: ReadGoogleFields) -> Handler:
+    async def create_chat_completion(call: Call, services: Services) -> web.StreamResponse:
+        """POST chat/completions."""
+        body = await read_json(call, services.settings)
+        if not isinstance(body, dict):
+            return await answer_chat(call, services, body)
         body = _with_plain_model(body)
-        _read_own_fields(body, call)
-    return await answer_chat(call, services, body)
+        own = _own_fields(body)
+        if own is None:
+            return await answer_chat(call, services, body)
+        model = body.get("model")
+        asked = await read_fields(services, own, model if isinstance(model, str) else services.registry.listed()[0].id)
+        call.ignored += [f"google.{path}" for path in asked.ignored]
+        return await answer_chat(call, services, body, adapt=partial(_with_fields, asked, has_tools=_has_tools(body)))
+
+    return create_chat_completion
 
 
 async def _create_embeddings(call: Call, services: Services) -> web.StreamResponse:
@@ -80,47 +93,78 @@ def _with_plain_model(body: dict[str, object]) -> dict[str, object]:
     return {**body, "model": model.removeprefix(_MODELS)} if isinstance(model, str) else body
 
 
-def _read_own_fields(body: dict[str, object], call: Call) -> None:
-    """Take Google's own fields out of the body. Raises `BadRequest` and `Forbidden` for what they can't ask for."""
+def _own_fields(body: dict[str, object]) -> dict[str, object] | None:
+    """Google's own fields, taken out of the body. Raises `BadRequest` where they can't be what was meant."""
     wrapped = body.pop("extra_body", None)
     own = body.pop("google", None)
     if own is None and isinstance(wrapped, dict):
         own = wrapped.get("google")
     if own is None:
-        return
+        return None
     if not isinstance(own, dict):
         raise BadRequest("Invalid value for 'google': expected an object.", field="google", reason="invalid_type")
-    if own.get("cached_content") is not None:
-        raise Forbidden("CachedContent not found (or permission denied)")
     if own.get("thinking_config") is not None and body.get("reasoning_effort") is not None:
         raise BadRequest(
             "Only one of reasoning_effort and thinking_config can be set.",
             field="reasoning_effort",
             reason="mutually_exclusive_parameters",
         )
-    call.ignored += [f"google.{name}" for name, value in own.items() if value is not None]
+    return own
+
+
+def _has_tools(body: Mapping[str, object]) -> bool:
+    return any(body.get(name) is not None for name in ("tools", "tool_choice", "functions", "function_call"))
+
+
+def _with_fields(asked: GoogleFields, decoded: Decoded, *, has_tools: bool) -> Decoded:
+    """A decoded request with what Google's own fields add to it. Raises `BadRequest` where both say something."""
+    generation = decoded.generation
+    if asked.thinking is not None:
+        generation = replace(generation, thinking=asked.thinking, reasoning_effort=asked.reasoning_effort)
+    answering = decoded.answering
+    cached = asked.cached
+    if cached is not None:
+        if has_tools or any(message.role == "system" for message in generation.messages):
+            raise BadRequest(
+                "CachedContent can not be used with GenerateContent request setting system_instruction, tools or"
+                " tool_config.",
+                field="google.cached_content",
+                reason="mutually_exclusive_parameters",
+            )
+        generation = replace(
+            generation,
+            messages=[*cached.messages, *generation.messages],
+            tools=cached.tools,
+            tool_choice=cached.tool_choice,
+        )
+        may_call = bool(cached.tools) and cached.tool_choice.mode != "none"
+        answering = replace(answering, may_call=may_call, cached_tokens=asked.cached_tokens)
+    return replace(decoded, generation=generation, answering=answering)
 
 
 def _render_error(error: LocalaikError, _call: Call) -> web.Response:
     """A list with one error in Gemini's form."""
     answer = answer_of(error)
     code = _AS.get(answer.status, answer.status)
+    if isinstance(error, Unauthorized):
+        code = {"key": 400, "bearer": 401}.get(error.shown, 403)
     status = _STATUSES.get(code, "INVALID_ARGUMENT" if code < 500 else "INTERNAL")
     body = [{"error": {"code": code, "message": answer.message, "status": status}}]
-    return json_response(body, status=code, headers=answer.headers)
+    headers = {} if isinstance(error, Unauthorized) and code != 401 else answer.headers
+    return json_response(body, status=code, headers=headers)
 
 
 def _headers(_call: Call) -> Mapping[str, str]:
     return {"Vary": "Origin, X-Origin, Referer", "X-Content-Type-Options": "nosniff"}
 
 
-def _routes() -> tuple[Route, ...]:
+def _routes(read_fields: ReadGoogleFields) -> tuple[Route, ...]:
     table: tuple[tuple[str, str, Handler, str], ...] = (
-        ("POST", "/chat/completions", _create_chat_completion, "openai-chat"),
+        ("POST", "/chat/completions", _chat(read_fields), "openai-chat"),
         ("POST", "/embeddings", _create_embeddings, "embeddings"),
         ("GET", "/models", _list_models, "models"),
         ("GET", "/models/{model:rest}", _get_model, "models"),
-        *((method, "/{rest:rest}", _refuse, "openai-unserved") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+        *((method, "/{rest:rest}", _refuse, "openai-extra") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     )
     return tuple(
         Route(method, prefix + path, handler, surface)
@@ -129,4 +173,6 @@ def _routes() -> tuple[Route, ...]:
     )
 
 
-GOOGLE: Final = Protocol(name="gemini-openai", routes=_routes(), render_error=_render_error, headers=_headers)
+def beside_gemini(read_fields: ReadGoogleFields) -> Protocol:
+    """The protocol. `read_fields` reads the fields that are Gemini's own."""
+    return Protocol("gemini-openai", _routes(read_fields), _render_error, _headers, key_in_query=True)

@@ -7,6 +7,7 @@ from localaik.content import Attachment, Part, Text
 from localaik.errors import BadRequest
 from localaik.generation.request import Message, ToolCall, ToolResult
 from localaik.protocols.openai import types
+from localaik.protocols.openai.parts import add_file, add_text, file_attachment, image_attachment, no_audio
 from localaik.protocols.openai.reading import Findings
 
 __all__ = ["decode_messages"]
@@ -18,23 +19,22 @@ _NO_RESULT: Final = (
     " following tool_call_ids did not have response messages: "
 )
 
-_TEXT_ENDINGS: Final = frozenset(
-    {"c", "css", "csv", "html", "js", "json", "md", "py", "ts", "txt", "xml", "yaml", "yml"}
-)
-
 _Parts = Sequence[types.TextPart | types.RefusalPart | types.ImagePart | types.FilePart | types.InputAudioPart]
 
 
-def decode_messages(messages: Sequence[types.Message], findings: Findings) -> list[Message]:
+def decode_messages(
+    messages: Sequence[types.Message], findings: Findings, paths: Sequence[str] | None = None
+) -> list[Message]:
     """The turns; results of calls that stand side by side are one turn of the user.
 
-    Raises `BadRequest` naming the field that is not allowed or not supported.
+    `paths` are where the messages stand; by default in `messages`, in their order. Raises `BadRequest` naming the
+    field that is not allowed or not supported.
     """
     decoded: list[Message] = []
     calls = _Calls()
     results: list[ToolResult] | None = None
     for index, message in enumerate(messages):
-        path = f"messages[{index}]"
+        path = f"messages[{index}]" if paths is None else paths[index]
         if isinstance(message, types.ToolMessage | types.FunctionMessage):
             if results is None:
                 results = []
@@ -199,63 +199,24 @@ def _decode_parts(content: _Parts, path: str, findings: Findings) -> list[Part]:
         field = f"{path}.content[{index}]"
         if part.model_extra:
             findings.unknown_in(part, field)
-        last = parts[-1] if parts else None
         if isinstance(part, types.TextPart | types.RefusalPart):
-            text = part.text if isinstance(part, types.TextPart) else part.refusal
-            if isinstance(last, Text):
-                parts[-1] = Text(f"{last.text}\n{text}")
-            elif isinstance(last, Attachment) and not last.images_only:
-                parts.append(Text(f"\n{text}"))
-            else:
-                parts.append(Text(text))
+            add_text(parts, part.text if isinstance(part, types.TextPart) else part.refusal)
         elif isinstance(part, types.FilePart):
-            if isinstance(last, Text):
-                parts[-1] = Text(f"{last.text}\n")
-            elif isinstance(last, Attachment) and not last.images_only:
-                parts.append(Text("\n"))
-            parts.append(_file(part.file, f"{field}.file", findings))
+            add_file(parts, _file(part.file, f"{field}.file", findings))
         elif isinstance(part, types.ImagePart):
             parts.append(_image(part.image_url, f"{field}.image_url", findings))
         else:
-            raise BadRequest(
-                f"Invalid value: 'input_audio'. The model behind this server takes no audio ('{field}').",
-                field=f"{field}.type",
-                reason="unsupported_value",
-            )
+            raise no_audio(field)
     return parts
 
 
 def _image(image: types.ImageUrl, field: str, findings: Findings) -> Attachment:
     if image.model_extra:
         findings.unknown_in(image, field)
-    return Attachment(f"{field}.url", uri=image.url, low_detail=image.detail == "low", images_only=True)
+    return image_attachment(f"{field}.url", image.url, detail=image.detail)
 
 
 def _file(file: types.FileData, field: str, findings: Findings) -> Attachment:
     if file.model_extra:
         findings.unknown_in(file, field)
-    if file.file_data is None:
-        if file.file_id is None:
-            raise BadRequest(
-                f"Missing required parameter: '{field}.file_data'.",
-                field=f"{field}.file_data",
-                reason="missing_required_parameter",
-            )
-        raise BadRequest(
-            f"No such File object: {file.file_id[:100]}. Files can't be stored here yet; send 'file_data'.",
-            field=f"{field}.file_id",
-            reason="invalid_value",
-        )
-    if file.file_id is not None:
-        findings.ignore(f"{field}.file_id")
-    data, field = file.file_data, f"{field}.file_data"
-    # A colon is in no variant of base64.
-    if ":" in data[:16]:
-        return Attachment(field, uri=data, name=file.filename)
-    return Attachment(field, base64=data, mime=_mime_of(file.filename), name=file.filename)
-
-
-def _mime_of(name: str | None) -> str | None:
-    """Bare text has no mark that tells it from other files: its name must. All other kinds are known by their bytes."""
-    ending = (name or "").rpartition(".")[2].lower()
-    return "text/plain" if ending in _TEXT_ENDINGS else None
+    return file_attachment(field, findings, data=file.file_data, file_id=file.file_id, name=file.filename)

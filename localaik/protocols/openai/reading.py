@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from localaik.errors import BadRequest
 from localaik.protocols.openai.types import Wire
 
-__all__ = ["Findings", "read", "too_long"]
+__all__ = ["Findings", "missing", "out_of_range", "read", "too_long", "wrong_type", "wrong_value"]
 
 _MAX_SHOWN_CHARS: Final = 100
 _EXPECTED: Final = {
@@ -29,6 +29,7 @@ _EXPECTED: Final = {
 }
 _UNIONS: Final = {
     "content": "a string or an array of objects",
+    "output": "a string or an array of objects",
     "stop": "a string or an array of strings",
     "prompt": "a string, an array of strings, an array of integers, or an array of integer arrays",
     "input": "a string, an array of strings, an array of integers, or an array of integer arrays",
@@ -61,19 +62,25 @@ class Findings:
         self.ignored.append(name[:_MAX_SHOWN_CHARS])
 
     def unknown_in(self, part: Wire, path: str) -> None:
-        """The unknown fields of an object at `path`."""
-        for name in part.model_extra or ():
-            self.unknown(f"{path}.{name}")
+        """The unknown fields of an object at `path`; null is as good as absent."""
+        for name, value in (part.model_extra or {}).items():
+            if value is not None:
+                self.unknown(f"{path}.{name}")
 
 
-def read(kind: type[W], body: object) -> W:
-    """The request that `body` is. Raises `BadRequest` with the first fault, in the order of the fields of `kind`."""
+def read(kind: type[W], body: object, path: str = "") -> W:
+    """The request that `body` is, or the part of one at `path`.
+
+    Raises `BadRequest` with the first fault, in the order of the fields of `kind`.
+    """
     if not isinstance(body, dict):
+        if path:
+            raise wrong_type(path, "an object", body)
         raise BadRequest("The body must be a JSON object.", reason="invalid_json")
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        raise _fault(error.errors(include_url=False), body) from None
+        raise _fault(error.errors(include_url=False), body, path) from None
 
 
 def _list_of(values: Sequence[str], last: str = "and") -> str:
@@ -100,16 +107,16 @@ class _Place:
     branch_name: str = ""
 
 
-def _fault(details: Sequence[ErrorDetails], body: Mapping[str, object]) -> BadRequest:
+def _fault(details: Sequence[ErrorDetails], body: Mapping[str, object], path: str) -> BadRequest:
     """The first fault that tells something: a field that takes several types has a fault for each."""
-    places = [_locate(detail, body) for detail in details]
+    places = [_locate(detail, body, path) for detail in details]
     for detail, place in zip(details, places, strict=True):
         if place.branch is None:
             return _describe(detail, place)
         branches = [other.branch for other in places if other.branch_path == place.branch_path and other.branch]
         meant = _meant(place.branching, branches)
         if meant is None:
-            return _wrong_type(place.branch_path, f"one of {_UNIONS[place.branch_name]}", place.branching)
+            return wrong_type(place.branch_path, f"one of {_UNIONS[place.branch_name]}", place.branching)
         if place.branch == meant:
             return _describe(detail, place)
     return BadRequest("The request is not valid.", reason="invalid_value")
@@ -131,9 +138,9 @@ def _meant(value: object, branches: Sequence[str]) -> str | None:
     return next((branch for branch in lists if is_integer and "int]" in branch and "list[list[" not in branch), None)
 
 
-def _locate(detail: ErrorDetails, body: Mapping[str, object]) -> _Place:
+def _locate(detail: ErrorDetails, body: Mapping[str, object], path: str) -> _Place:
     """Follow pydantic's location through the body, past its labels for types and variants that it tried."""
-    place = _Place(value=body)
+    place = _Place(path, value=body)
     steps = detail["loc"]
     for position, step in enumerate(steps):
         value = place.value
@@ -165,15 +172,15 @@ def _describe(detail: ErrorDetails, place: _Place) -> BadRequest:
     context = detail.get("ctx", {})
     path, value = place.path, place.value
     if kind == "missing":
-        return _missing(path)
+        return missing(path)
     if kind in _EXPECTED:
-        return _wrong_type(path, _EXPECTED[kind], value)
+        return wrong_type(path, _EXPECTED[kind], value)
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         return _wrong_tag(path, context, value)
     if kind == "literal_error":
-        return _wrong_value(path, _QUOTED.findall(str(context["expected"])), value)
+        return wrong_value(path, _QUOTED.findall(str(context["expected"])), value)
     if kind in {"greater_than_equal", "less_than_equal"}:
-        return _out_of_range(path, context, value)
+        return out_of_range(path, context, value)
     if kind in {"too_short", "too_long"}:
         return _too_many_properties(path, context, value) if isinstance(value, dict) else _wrong_length(path, context)
     if kind == "string_too_long":
@@ -187,11 +194,13 @@ def _describe(detail: ErrorDetails, place: _Place) -> BadRequest:
     return BadRequest(f"Invalid value for '{path}'.", field=path, reason="invalid_value")
 
 
-def _missing(path: str) -> BadRequest:
+def missing(path: str) -> BadRequest:
+    """The refusal of a request without the field at `path`."""
     return BadRequest(f"Missing required parameter: '{path}'.", field=path, reason="missing_required_parameter")
 
 
-def _wrong_type(path: str, expected: str, value: object) -> BadRequest:
+def wrong_type(path: str, expected: str, value: object) -> BadRequest:
+    """The refusal of a value of another type than `expected`, which is told in words (`a string`)."""
     message = f"Invalid type for '{path}': expected {expected}, but got {_type_name(value)} instead."
     return BadRequest(message, field=path, reason="invalid_type")
 
@@ -201,20 +210,22 @@ def _wrong_tag(path: str, context: Mapping[str, object], value: object) -> BadRe
     (name,) = _QUOTED.findall(str(context["discriminator"]))
     tag = value.get(name) if isinstance(value, dict) else None
     if tag is None:
-        return _missing(f"{path}.{name}")
-    return _wrong_value(f"{path}.{name}", _QUOTED.findall(str(context["expected_tags"])), tag)
+        return missing(f"{path}.{name}")
+    return wrong_value(f"{path}.{name}", _QUOTED.findall(str(context["expected_tags"])), tag)
 
 
-def _wrong_value(path: str, allowed: Sequence[str], value: object) -> BadRequest:
+def wrong_value(path: str, allowed: Sequence[str], value: object) -> BadRequest:
+    """The refusal of a value that is none of the words that are allowed."""
     if not isinstance(value, str):
-        return _wrong_type(path, f"{'one of ' if len(allowed) > 1 else ''}{_list_of(allowed, 'or')}", value)
+        return wrong_type(path, f"{'one of ' if len(allowed) > 1 else ''}{_list_of(allowed, 'or')}", value)
     supported = (
         f"Supported values are: {_list_of(allowed)}." if len(allowed) > 1 else f"Supported value is: '{allowed[0]}'."
     )
     return BadRequest(f"Invalid value: '{value[:_MAX_SHOWN_CHARS]}'. {supported}", field=path, reason="invalid_value")
 
 
-def _out_of_range(path: str, context: Mapping[str, object], value: object) -> BadRequest:
+def out_of_range(path: str, context: Mapping[str, object], value: object) -> BadRequest:
+    """The refusal of a number; `context` has the bound that it passes, as `ge` or `le`."""
     is_low = "ge" in context
     bound = context["ge" if is_low else "le"]
     kind = "decimal" if isinstance(bound, float) else "integer"

@@ -18,9 +18,16 @@ PING: Final = b": keep-alive\n\n"
 """A comment, which readers of events skip."""
 
 _MAX_PATH_CHARS: Final = 500
-_PROMPT_FIELDS: Final = (("chat/completions", "messages"), ("completions", "prompt"), ("embeddings", "input"))
+_PROMPT_FIELDS: Final = (
+    ("chat/completions", "messages"),
+    ("completions", "prompt"),
+    ("embeddings", "input"),
+    ("responses", "input"),
+    ("responses/input_tokens", "input"),
+    ("responses/compact", "input"),
+)
 """End of a path -> the request's field that holds the prompt; the first that fits."""
-_PACED: Final = ("completions", "embeddings")
+_PACED: Final = ("completions", "embeddings", "responses")
 _HEADERS: Final = {"openai-version": "2020-10-01", "openai-organization": "localaik"}
 _RATE_LIMITS: Final = {
     "x-ratelimit-limit-requests": "10000",

@@ -121,7 +121,7 @@ class ChatStream:
         frames = self._frames or self._begin()
         if isinstance(event, UsageReported):
             if self._answering.include_usage:
-                out.append(frames.usage(usage_object(event.usage)))
+                out.append(frames.usage(usage_object(event.usage, self._answering.cached_tokens)))
             out.append(DONE)
             return
         index = event.index
@@ -197,7 +197,8 @@ class ChatStream:
     def _more(self, event: ReasoningDelta | ToolCallArgumentsDelta) -> Object:
         """Id, type and name of a call are told once: clients join what comes twice."""
         if isinstance(event, ReasoningDelta):
-            return {"reasoning_content": event.text}
+            thoughts: Object = {"reasoning_content": event.text}
+            return {**thoughts, "thinking": event.text} if self._answering.include_thinking else thoughts
         if self._answering.legacy_calls:
             return {"function_call": {"arguments": event.text}}
         if self._custom[event.index]:

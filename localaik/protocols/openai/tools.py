@@ -9,9 +9,17 @@ from localaik.generation.request import NO_PARAMETERS, CustomTool, FunctionTool,
 from localaik.protocols.openai import types
 from localaik.protocols.openai.reading import Findings, read, too_long
 
-__all__ = ["Calling", "about_schema", "decode_tools"]
+__all__ = [
+    "STRICT_MAX_TOOLS",
+    "Calling",
+    "about_schema",
+    "check_idle",
+    "decode_tools",
+    "parameters_of",
+    "unknown_name",
+]
 
-_STRICT_MAX_TOOLS: Final = 128  # the API's own limit
+STRICT_MAX_TOOLS: Final = 128  # the API's own limit
 _ANY_OBJECT: Final[Mapping[str, object]] = {"type": "object"}
 _SCHEMA_FAULTS: Final = frozenset({"invalid_schema", "unsupported_schema_keyword"})
 
@@ -32,7 +40,7 @@ def decode_tools(request: types.ChatRequest, findings: Findings, max_tools: int)
     `functions` and `function_call` say nothing where there are `tools`.
     """
     if findings.strict:
-        max_tools = min(max_tools or _STRICT_MAX_TOOLS, _STRICT_MAX_TOOLS)
+        max_tools = min(max_tools or STRICT_MAX_TOOLS, STRICT_MAX_TOOLS)
     if request.tools:
         for name in ("functions", "function_call"):
             if getattr(request, name) is not None:
@@ -42,7 +50,7 @@ def decode_tools(request: types.ChatRequest, findings: Findings, max_tools: int)
         _check_names(tools, request.tools)
         parallel = request.parallel_tool_calls is not False
         return Calling(tools, _tool_choice(request.tool_choice, request.tools, findings, parallel=parallel))
-    _check_idle("tool_choice", request.tool_choice, "tools")
+    check_idle("tool_choice", request.tool_choice, "tools")
     if request.functions:
         _check_count("functions", len(request.functions), max_tools)
         functions = tuple(
@@ -50,7 +58,7 @@ def decode_tools(request: types.ChatRequest, findings: Findings, max_tools: int)
         )
         _check_names(functions, ())
         return Calling(functions, _function_call(request.function_call, functions, findings), legacy=True)
-    _check_idle("function_call", request.function_call, "functions")
+    check_idle("function_call", request.function_call, "functions")
     return Calling()
 
 
@@ -101,12 +109,12 @@ def _function(function: types.LegacyFunction, path: str, findings: Findings) -> 
     if function.model_extra:
         findings.unknown_in(function, path)
     path += ".parameters"
-    return FunctionTool(function.name, function.description or "", _parameters(function, path), path)
+    parameters = parameters_of(function.name, function.parameters, path)
+    return FunctionTool(function.name, function.description or "", parameters, path)
 
 
-def _parameters(function: types.LegacyFunction, path: str) -> Mapping[str, object]:
-    """The schema of the arguments; an empty one takes any object."""
-    schema = function.parameters
+def parameters_of(name: str, schema: Mapping[str, object] | None, path: str) -> Mapping[str, object]:
+    """The schema at `path` of the arguments of a function; an empty one takes any object."""
     if schema is None:
         return NO_PARAMETERS
     if not schema:
@@ -114,7 +122,7 @@ def _parameters(function: types.LegacyFunction, path: str) -> Mapping[str, objec
     kind = schema.get("type")
     if kind != "object":
         message = (
-            f"Invalid schema for function '{function.name}': schema must be a JSON Schema of 'type: \"object\"',"
+            f"Invalid schema for function '{name}': schema must be a JSON Schema of 'type: \"object\"',"
             f" got 'type: \"{str(kind)[:100]}\"'."
         )
         raise BadRequest(message, field=path, reason="invalid_function_parameters")
@@ -137,7 +145,7 @@ def _check_names(tools: Sequence[Tool], declared: Sequence[types.FunctionTool | 
         seen.add(tool.name)
 
 
-def _check_idle(name: str, value: object, declared: str) -> None:
+def check_idle(name: str, value: object, declared: str) -> None:
     """Refuse a choice that asks for calls where nothing can be called."""
     if value not in (None, "none", "auto"):
         message = f"Invalid value for '{name}': '{name}' is only allowed when '{declared}' are specified."
@@ -185,7 +193,7 @@ def _chosen(
     else:
         kind, names = "custom tool", [tool.custom.name for tool in declared if isinstance(tool, types.CustomTool)]
     if named.name not in names:
-        raise _unknown_name("tool_choice", kind, named.name, "tools")
+        raise unknown_name("tool_choice", kind, named.name, "tools")
     return named.name
 
 
@@ -200,10 +208,11 @@ def _function_call(value: object, functions: Sequence[Tool], findings: Findings)
     if chosen.model_extra:
         findings.unknown_in(chosen, "function_call")
     if all(function.name != chosen.name for function in functions):
-        raise _unknown_name("function_call", "function", chosen.name, "functions")
+        raise unknown_name("function_call", "function", chosen.name, "functions")
     return ToolChoice("required", (chosen.name,), parallel=False)
 
 
-def _unknown_name(path: str, kind: str, name: str, declared: str) -> BadRequest:
+def unknown_name(path: str, kind: str, name: str, declared: str) -> BadRequest:
+    """The refusal of a choice that names no tool of the request."""
     message = f"Invalid value for '{path}': no {kind} named '{name[:100]}' was specified in the '{declared}' parameter."
     return BadRequest(message, field=path, reason="invalid_value")

@@ -188,6 +188,7 @@ class AssistantMessage(Wire):
     # Parts of our own answers, which clients send back as they got them:
     annotations: object = None
     reasoning_content: object = None
+    thinking: object = None
 
 
 class ToolMessage(Wire):
@@ -399,18 +400,19 @@ class ChatRequest(Wire):
     store: bool | None = None
     metadata: Metadata | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    include_thinking: bool | None = None
     modalities: list[Literal["text", "audio"]] | None = None
-    audio: object = None
-    prediction: object = None
+    audio: dict[str, object] | None = None
+    prediction: dict[str, object] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     service_tier: str | None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: object = None
+    prompt_cache_options: dict[str, object] | None = None
     prompt_cache_retention: str | None = None
-    web_search_options: object = None
-    moderation: object = None
+    web_search_options: dict[str, object] | None = None
+    moderation: dict[str, object] | None = None
 
 
 class CompletionRequest(Wire):
