@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 __all__ = ["Cluster", "missing", "running_cluster"]
 
 NAMED: Final = "LOCALAIK_TEST_POSTGRES"
-REQUIRED: Final = "LOCALAIK_REQUIRE_POSTGRES"
+REQUIRED: Final = "LOCALAIK_TEST_REQUIRE_POSTGRES"
 _FOLDERS: Final = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 _START_SECONDS: Final = "60"
 _FAST: Final = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses="

@@ -34,6 +34,8 @@ class Call:
     """Variable parts of the path, percent-decoded once."""
     started: float = field(default_factory=perf_counter)
     """`time.perf_counter()` at arrival, seconds."""
+    caller: str = ""
+    """Digest of the key that the caller has shown; empty where no key was asked for."""
     ignored: list[str] = field(default_factory=list)
     """Paths of request fields without effect; sent back as `x-localaik-ignored`."""
     model: str | None = None

@@ -108,7 +108,7 @@ class Face:
             call.route = found.route.path
             self._check_place(call.request)
             if self._credentials is not None:
-                _check_key(self._credentials, call.request, protocol, found.route)
+                call.caller = _check_key(self._credentials, call.request, protocol, found.route)
             call.params = found.params
             return await found.route.handler(call, self._services)
         except LocalaikError as error:
@@ -162,11 +162,14 @@ def _refusal(found: Unrouted, method: str, raw_path: str) -> LocalaikError:
     return NotFound(f"Not Found: {method} {raw_path}", reason="unknown_url")
 
 
-def _check_key(credentials: Credentials, request: web.BaseRequest, protocol: Protocol, route: Route) -> None:
-    """Raise `Unauthorized` where the route needs a key and the caller has none. The body is not looked at."""
+def _check_key(credentials: Credentials, request: web.BaseRequest, protocol: Protocol, route: Route) -> str:
+    """Who calls, by the digest of the key; "" where none is needed. The body is not looked at.
+
+    Raises `Unauthorized` where the route needs a key and the caller has none.
+    """
     if route.is_open or (route.key_parameter and request.query.get(route.key_parameter)):
-        return
-    credentials.check(request.headers, request.query.get("key") if protocol.key_in_query else None)
+        return ""
+    return credentials.check(request.headers, request.query.get("key") if protocol.key_in_query else None)
 
 
 def _new_id() -> str:

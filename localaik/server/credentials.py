@@ -1,5 +1,6 @@
 """Whether a caller shows a key that this server takes. Pure: no I/O, no aiohttp."""
 
+import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,6 +11,8 @@ __all__ = ["Credentials"]
 
 _KEY_HEADERS: Final = ("x-goog-api-key", "x-api-key")
 _BEARER: Final = "bearer"
+_DIGEST_CHARS: Final = 32
+"""Enough to tell callers apart; what is kept under it holds no key."""
 
 
 class Credentials:
@@ -19,8 +22,8 @@ class Credentials:
         """`keys` has one at least."""
         self._keys = [_bytes(key) for key in keys]
 
-    def check(self, headers: Mapping[str, str], query_key: str | None) -> None:
-        """Raise `Unauthorized` unless the caller shows a key.
+    def check(self, headers: Mapping[str, str], query_key: str | None) -> str:
+        """The digest of a key that the caller shows. Raises `Unauthorized` where there is none.
 
         `headers` must compare names without case. `query_key` is the parameter `key` where the protocol has it.
         """
@@ -30,8 +33,9 @@ class Credentials:
         keys = [*(headers.get(name, "").strip() for name in _KEY_HEADERS), (query_key or "").strip()]
         bearer = token.strip() if is_bearer else ""
         # Each is compared with each, so that the time tells nothing of what was right.
-        if sum([self._holds(shown) for shown in (bearer, *keys) if shown]):
-            return
+        held = [shown for shown in (bearer, *keys) if shown and self._holds(shown)]
+        if held:
+            return hashlib.sha256(_bytes(held[0])).hexdigest()[:_DIGEST_CHARS]
         if any(keys):
             raise Unauthorized("key")
         if bearer:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SHARED_SLOT", "SessionStore"]
 
-SHARED_SLOT: Final = "shared"
+SHARED_SLOT: Final = ""
 """Whose current session it is where nobody is told apart."""
 _ID: Final = re.compile(r"sess_[0-9a-f]{12}")
 _ID_BYTES: Final = 6

@@ -1,7 +1,7 @@
 """The drivers of the official SDKs (`tests/sdk`): where they are, whether they can run, what they print.
 
 A driver goes through all cases of one API with one SDK and prints one JSON line per case. `make sdks` installs what
-they need into `.sdks`. Where it did not, their tests are skipped, or fail where LOCALAIK_REQUIRE_SDKS is 1.
+they need into `.sdks`. Where it did not, their tests are skipped, or fail where LOCALAIK_TEST_REQUIRE_SDKS is 1.
 """
 
 import json
@@ -114,7 +114,7 @@ def _demand(sdk: Sdk) -> None:
     reason = missing(sdk)
     if reason is None:
         return
-    if os.environ.get("LOCALAIK_REQUIRE_SDKS") == "1":
+    if os.environ.get("LOCALAIK_TEST_REQUIRE_SDKS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
 

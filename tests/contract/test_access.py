@@ -131,3 +131,14 @@ async def test_no_key_is_logged_or_told(guarded: RunningServer, caplog: pytest.L
     assert len(lines) >= len(texts) // 2 - 2
     assert KEY not in caplog.text
     assert KEY not in "".join(texts)
+
+
+async def test_each_key_has_its_own_current_session(guarded: RunningServer) -> None:
+    async with aiohttp.ClientSession(guarded.url) as http:
+        bearer, header = {"Authorization": f"Bearer {KEY}"}, {"x-api-key": KEY}
+        async with http.post("/v1/sessions", headers=bearer) as answer:
+            made = (await answer.json())["session_id"]
+        async with http.get("/v1/sessions/current", headers=header) as answer:
+            assert (await answer.json())["session_id"] == made
+        async with http.get("/v1/sessions/current", headers={"x-api-key": "other"}) as answer:
+            assert answer.status == 404

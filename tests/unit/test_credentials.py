@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import cast
@@ -197,8 +198,9 @@ async def test_no_key_configured_takes_whatever_comes() -> None:
 def test_keys_are_compared_as_bytes() -> None:
     credentials = Credentials(["sch\u00f6n", "two words"])
     for key in ("sch\u00f6n", "two words"):
-        credentials.check(CIMultiDict({"Authorization": f"Bearer {key}"}), None)
-        credentials.check(CIMultiDict({}), key)
+        digest = credentials.check(CIMultiDict({"Authorization": f"Bearer {key}"}), None)
+        assert credentials.check(CIMultiDict({}), key) == digest
+        assert re.fullmatch("[0-9a-f]{32}", digest)
     for key in ("sch\udcf6n", "\ud800", "words", "Two words"):
         with pytest.raises(Unauthorized):
             credentials.check(CIMultiDict({"x-api-key": key}), None)

@@ -29,7 +29,7 @@ async def create(call: Call, services: Services) -> web.StreamResponse:
         with suppress(LocalaikError):  # a session can be made before the model is there
             await services.pipeline.ready()
     sessions = await services.store.sessions()
-    session = await sessions.create(asked.model, services.pipeline.context_tokens)
+    session = await sessions.create(asked.model, services.pipeline.context_tokens, call.caller)
     return json_response({"session_id": session.id, "max_context": session.max_context, "created_at": session.created})
 
 
@@ -39,11 +39,11 @@ async def list_sessions(_call: Call, services: Services) -> web.StreamResponse:
     return json_response({"sessions": [_stats(session, services) for session in sessions]})
 
 
-async def current(_call: Call, services: Services) -> web.StreamResponse:
+async def current(call: Call, services: Services) -> web.StreamResponse:
     """GET /v1/sessions/current."""
     if not services.store.may_hold_anything():
         raise NoActiveSession
-    return json_response(_stats(await (await services.store.sessions()).current(), services))
+    return json_response(_stats(await (await services.store.sessions()).current(call.caller), services))
 
 
 async def describe(call: Call, services: Services) -> web.StreamResponse:
@@ -55,7 +55,7 @@ async def describe(call: Call, services: Services) -> web.StreamResponse:
 async def load(call: Call, services: Services) -> web.StreamResponse:
     """POST /v1/sessions/{session}/load."""
     sessions = await _sessions(call, services)
-    return json_response(_stats(await sessions.load(call.params["session"]), services))
+    return json_response(_stats(await sessions.load(call.params["session"], call.caller), services))
 
 
 async def list_messages(call: Call, services: Services) -> web.StreamResponse:
