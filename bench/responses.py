@@ -2,8 +2,7 @@
 
 200 callers, who do not begin at the same instant, ask again and again for streams of paced events: first the upstream
 itself, then localaik, which translates the streams and stores them on disk. Added latency is the time of a whole
-stream through localaik, from the request's first byte to the answer's last, less the upstream's own: at the same
-percentile, and for comparison the 99th less the upstream's median, which counts the upstream's jitter as ours.
+stream through localaik, from the request's first byte to the answer's last, less the median of the upstream's own.
 Every response must be complete and stored.
 """
 
@@ -55,10 +54,10 @@ def run(*, quick: bool) -> Report:
                 "streams": outcome.answers,
                 "p50 ms": outcome.p50_ms,
                 "p99 ms": outcome.p99_ms,
-                "p99 less median of upstream": outcome.p99_ms - direct.p50_ms,
+                "added p99 ms": outcome.p99_ms - direct.p50_ms,
             }
         )
-    report.check(Bar("added latency, p99", ADDED_P99_MS, "ms"), through.p99_ms - direct.p99_ms)
+    report.check(Bar("added latency, p99", ADDED_P99_MS, "ms"), through.p99_ms - direct.p50_ms)
     complete = Bar(f"responses stored and complete, of {through.answers}", through.answers - 1, "responses", "above")
     report.check(complete, stored)
     return report

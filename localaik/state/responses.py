@@ -114,16 +114,6 @@ class ResponseStore:
         freed = await self._shelf.database.write(forget)
         self._bytes -= freed
 
-    async def unfinished(self) -> list[StoredResponse]:
-        """The responses in the background that have not ended, as far as the store knows."""
-        query = select(RESPONSES).where(RESPONSES.c.status.in_(_UNFINISHED), RESPONSES.c.background, ~RESPONSES.c.gone)
-
-        async def find(connection: "AsyncConnection") -> list[StoredResponse]:
-            rows = (await connection.execute(query.order_by(RESPONSES.c.stored))).mappings().all()
-            return [await _with_items(connection, row) for row in rows]
-
-        return await self._shelf.database.read(find)
-
     async def sweep(self) -> None:
         """Remove what has expired, and the oldest beyond the limit. To be called before the first response is saved."""
         horizon = self._horizon()

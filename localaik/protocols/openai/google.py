@@ -16,11 +16,11 @@ from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.protocols.contract import Handler, Protocol, Route, Services
 from localaik.protocols.google_fields import GoogleFields, ReadGoogleFields
+from localaik.protocols.openai.chat import answer_chat
 from localaik.protocols.openai.decode import Decoded
 from localaik.protocols.openai.embeddings import answer_embeddings
 from localaik.protocols.openai.encode import model_object
 from localaik.protocols.openai.errors import answer_of
-from localaik.protocols.openai.routes import answer_chat
 
 __all__ = ["beside_gemini"]
 

@@ -10,7 +10,7 @@ from localaik.http.respond import json_response
 from localaik.protocols.contract import Handler, Protocol, Route, Services
 from localaik.protocols.openai.batches import BATCH_ROUTES
 from localaik.protocols.openai.batches_work import batch_work
-from localaik.protocols.openai.chat import answer_chat, create_chat_completion
+from localaik.protocols.openai.chat import create_chat_completion
 from localaik.protocols.openai.completions import create_completion
 from localaik.protocols.openai.embeddings import create_embeddings
 from localaik.protocols.openai.encode import model_list, model_object
@@ -23,7 +23,7 @@ from localaik.protocols.openai.stored import stored_routes
 from localaik.protocols.openai.unserved import unserved_routes
 from localaik.protocols.openai.uploads import UPLOAD_ROUTES
 
-__all__ = ["PROTOCOL", "answer_chat"]
+__all__ = ["PROTOCOL"]
 
 _PREFIXES: Final = ("/v1", "/openai/v1", "")
 _VERSIONED: Final = frozenset({"models", "files", "batches"})

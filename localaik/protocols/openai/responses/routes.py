@@ -43,6 +43,8 @@ __all__ = ["answer_alone", "response_routes"]
 _UNFINISHED: Final = ("queued", "in_progress")
 _STOPPED: Final = "The server stopped before this response was finished."
 _MAX_DIGITS: Final = 18
+_END: Final = Frame("", b"")
+"""Stands for the end of a stream."""
 
 
 def response_routes() -> tuple[tuple[str, str, Handler], ...]:
@@ -197,9 +199,9 @@ def _interrupted(stored: StoredResponse) -> StoredResponse:
 class _SseEncoder:
     """Frames as server-sent events; `[DONE]` follows the last one."""
 
-    def feed(self, events: Sequence[Frame | None]) -> bytes:
-        """The events; None stands for the end."""
-        return b"".join(DONE if frame is None else sse([frame]) for frame in events)
+    def feed(self, events: Sequence[Frame]) -> bytes:
+        """The events of a batch; the one of the end stands alone."""
+        return DONE if events[0] is _END else sse(events)
 
     def fail(self, error: LocalaikError) -> bytes:
         """A fault that no response tells."""
@@ -219,11 +221,12 @@ async def _stream(call: Call, services: Services, batches: AsyncGenerator[Sequen
     )
 
 
-async def _with_end(batches: AsyncGenerator[Sequence[Frame], None]) -> AsyncGenerator[Sequence[Frame | None], None]:
+async def _with_end(batches: AsyncGenerator[Sequence[Frame], None]) -> AsyncGenerator[Sequence[Frame], None]:
     async with aclosing(batches):
         async for batch in batches:
-            yield batch
-    yield [None]
+            if batch:
+                yield batch
+    yield [_END]
 
 
 async def _told(frames: list[Frame]) -> AsyncGenerator[list[Frame], None]:
