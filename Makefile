@@ -24,8 +24,20 @@ TEST_WORKERS ?= 2
 # LangSmith's plugin would be loaded by all of them, and does nothing here.
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -p no:langsmith_plugin
 
-.PHONY: help run demo test coverage test-unit test-contract test-integration lint fmt bench-schemas docs model lock sdks wheel system \
-	docker-up docker-down clean
+# The container of docker-up. DOCKER_ARGS goes to docker run: make docker-up DOCKER_ARGS="--env LOCALAIK_API_KEY=secret"
+TARGET ?= tiny
+IMAGE ?= localaik:$(TARGET)
+CONTAINER_NAME ?= localaik-dev
+PORT ?= 18090
+DOCKER_WAIT ?= 180
+DOCKER_ARGS ?=
+DOCKER_BUILD_ARGS ?=
+# By the label, too: a container that merely has this name is somebody else's.
+REMOVE_CONTAINER = ids=$$(docker ps --all --quiet --filter 'name=^/$(CONTAINER_NAME)$$' --filter label=localaik.make=docker-up) \
+	&& { [ -z "$$ids" ] || docker rm --force --volumes $$ids >/dev/null; }
+
+.PHONY: help run demo test coverage test-unit test-contract test-integration lint lint-files fmt bench-schemas docs model lock sdks wheel \
+	system docker-build docker-up docker-down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,18 +60,17 @@ test-unit: $(TOOLS) ## Run the tests that need no server
 test-contract: $(TOOLS) $(wildcard $(SDKS)) system ## Run the tests of a real server with a real engine and the official SDKs
 	@$(PYTEST) tests/contract
 
-test-integration: $(TOOLS) ## Run the tests of what is built from this repository (none yet)
-	@if compgen -G 'tests/integration/test_*.py' >/dev/null; then \
-		$(BIN)/python -m pytest tests/integration; \
-	else \
-		echo "There are no integration tests yet: nothing was run."; \
-	fi
+test-integration: $(TOOLS) ## Build the images and run their tests; without a Docker engine they are skipped
+	@$(BIN)/python -m pytest -p no:langsmith_plugin tests/integration
 
 lint: $(TOOLS) ## Check format, style, types and the import laws
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo | tail -n 2
+
+lint-files: $(BIN)/python ## Check workflows, the action, the image, compose files and shell scripts
+	@tools/lint_files.sh $(BIN)/python
 
 fmt: $(TOOLS) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
@@ -86,12 +97,25 @@ lock: ## Write constraints.txt anew: the newest versions that fit pyproject.toml
 	@$(LOCK_VENV)/bin/python -m pip freeze --exclude localaik >constraints.txt
 	@rm -rf $(LOCK_VENV)
 
-docker-up docker-down: ## Not there yet: localaik has no container image so far
-	@echo "$@: there is no container image yet. Use make run." >&2
-	@exit 1
+docker-build: ## Build an image (TARGET=tiny|gemma3-4b|gemma3-12b|proxy, IMAGE, DOCKER_BUILD_ARGS)
+	@docker build --target $(TARGET) --tag $(IMAGE) $(DOCKER_BUILD_ARGS) .
+
+docker-up: docker-build ## Build, start and wait for a container (TARGET, IMAGE, CONTAINER_NAME, PORT=18090, DOCKER_ARGS)
+	@$(REMOVE_CONTAINER)
+	@docker run --detach --name $(CONTAINER_NAME) --label localaik.make=docker-up --publish 127.0.0.1:$(PORT):8090 --read-only --tmpfs /tmp --cap-drop ALL \
+		--security-opt no-new-privileges $(DOCKER_ARGS) $(IMAGE) >/dev/null
+	@docker exec $(CONTAINER_NAME) python -m localaik.cli.health --wait $(DOCKER_WAIT) || { \
+		echo "The container $(CONTAINER_NAME) does not get ready. Its log:" >&2; \
+		docker logs $(CONTAINER_NAME) >&2; \
+		$(REMOVE_CONTAINER); \
+		exit 1; }
+	@echo "localaik is ready on http://127.0.0.1:$(PORT) (container $(CONTAINER_NAME), make docker-down ends it)"
+
+docker-down: ## End and remove the container of docker-up, with its data
+	@$(REMOVE_CONTAINER)
 
 clean: ## Remove what was built, installed and cached here
-	@rm -rf $(VENV) $(MODEL_VENV) $(LOCK_VENV) .sdks dist build htmlcov .coverage \
+	@rm -rf $(VENV) $(MODEL_VENV) $(LOCK_VENV) .sdks .lint dist build htmlcov .coverage \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,7 +1,8 @@
 """A load generator that costs as little as possible: `python -m bench.load`, in its own process.
 
 It reads one `Load` as JSON from each line of its input and writes one `Outcome` as JSON for it. Every connection sends
-its next request as soon as the last answer is complete. Answers are parsed by httptools and counted event by event.
+its next request as soon as the last answer is complete, or after a pause. Answers are parsed by httptools and counted
+event by event.
 """
 
 import asyncio
@@ -33,6 +34,8 @@ class Load(msgspec.Struct, frozen=True):
     """Time before it, which does not count."""
     spread_seconds: float = 0
     """The connections begin one after the other within this time; 0: all at once."""
+    pause_seconds: float = 0
+    """How long a connection waits between an answer and its next request."""
     marker: str = ""
     """What stands once in each event of an answer."""
     markers: int = 0
@@ -113,6 +116,7 @@ class _Connection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._sent_at = 0.0
         self._waiting = False
+        self._pause: asyncio.TimerHandle | None = None
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,6 +126,9 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         if self._waiting:
             self._run.faults.append("the connection was closed in the middle of an answer")
+        elif self._pause is not None:
+            self._pause.cancel()
+            self._run.faults.append("the connection was closed between two requests")
         self._run.closed()
 
     def data_received(self, data: bytes) -> None:
@@ -140,13 +147,17 @@ class _Connection(asyncio.Protocol):
         if now >= run.end:
             self._transport.close()
         elif self._parser.should_keep_alive():
-            self._send(self._transport)
+            if run.load.pause_seconds:
+                self._pause = asyncio.get_running_loop().call_later(run.load.pause_seconds, self._send, self._transport)
+            else:
+                self._send(self._transport)
         else:
             run.faults.append("the server does not keep the connection")
             self._transport.close()
 
     def _send(self, transport: asyncio.Transport) -> None:
         self._pieces.clear()
+        self._pause = None
         self._waiting = True
         self._sent_at = time.perf_counter()
         transport.write(self._run.message)

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import psutil
@@ -35,6 +35,8 @@ _BANNER_URL: Final = re.compile(r"http://127\.0\.0\.1:\d+")
 _FOREIGN: Final = re.compile(r"LOCALAIK_|LK_|PORT$|LLAMA_SERVER_BIN$")
 _STOP_SECONDS: Final = 15
 _HANG_SECONDS: Final = 60
+
+T = TypeVar("T")
 
 
 class MeasurementError(Exception):
@@ -120,6 +122,22 @@ class Localaik:
         memory = self.status.memory_full_info()
         return memory.rss / 1e6, memory.uss / 1e6
 
+    def family(self) -> list[psutil.Process]:
+        """The server's process and all that it has started, workers and tools alike."""
+        return [self.status, *self.status.children(recursive=True)]
+
+    def family_cpu_seconds(self) -> float:
+        """Processor time of those that live, user and system."""
+        return sum(times.user + times.system for times in _ask_all(self.family(), psutil.Process.cpu_times))
+
+    def family_megabytes(self) -> tuple[float, float]:
+        """Resident and unshared memory of those that live, in units of 10^6 bytes.
+
+        What processes share is counted once for each of them in the first figure, and not at all in the second.
+        """
+        found = _ask_all(self.family(), psutil.Process.memory_full_info)
+        return sum(memory.rss for memory in found) / 1e6, sum(memory.uss for memory in found) / 1e6
+
     def _read_url(self) -> str:
         guard = threading.Timer(_HANG_SECONDS, self._process.kill)
         guard.start()
@@ -133,6 +151,15 @@ class Localaik:
         self._process.wait()
         self._log.seek(0)
         raise MeasurementError(f"localaik ended with status {self._process.returncode}: {self._log.read()[-2000:]}")
+
+
+def _ask_all(processes: Sequence[psutil.Process], question: Callable[[psutil.Process], T]) -> list[T]:
+    """The answers of all that live on."""
+    answers = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            answers.append(question(process))
+    return answers
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """A scripted upstream that costs as little as possible: `python -m bench.upstream --chunks 500`, in its own process.
 
-It prints its port, then answers until it is killed: `/v1/models`, and `/v1/chat/completions` streamed or not, in
-llama.cpp's shapes. The bytes are made once; an answer is one write. With `--tick-ms`, streams get one event each at
-every tick instead, as from a model that decodes them together.
+It prints its port, then answers until it is killed: `/v1/models`, `/v1/embeddings`, and `/v1/chat/completions`
+streamed or not, in llama.cpp's shapes. The bytes of chat are made once; an answer is one write. With `--tick-ms`,
+streams get one event each at every tick instead, as from a model that decodes them together.
 """
 
 import argparse
@@ -20,6 +20,7 @@ MODEL: Final = "bench"
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
 _BACKLOG: Final = 2048
+_VECTOR: Final = [0.125 * number for number in range(-16, 16)]
 _WORDS: Final = ("Hello", " there", ",", " this", " is", " one", " more", " token", ".", " And")
 
 
@@ -36,6 +37,15 @@ def chunked(data: bytes) -> bytes:
 def _with_length(status: bytes, body: bytes) -> bytes:
     head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % (status, len(body)) + body
+
+
+def _vectors(body: bytes) -> bytes:
+    """The same vector for each text of a request for embeddings."""
+    asked = orjson.loads(body)["input"]
+    count = len(asked) if isinstance(asked, list) else 1
+    data = [{"object": "embedding", "index": index, "embedding": _VECTOR} for index in range(count)]
+    usage = {"prompt_tokens": 7 * count, "total_tokens": 7 * count}
+    return _with_length(b"200 OK", orjson.dumps({"object": "list", "data": data, "model": MODEL, "usage": usage}))
 
 
 class Upstream:
@@ -66,6 +76,8 @@ class Upstream:
                 self._waiting[transport] = 0
             else:
                 transport.write(self._stream)
+        elif target.startswith(b"/v1/embeddings"):
+            transport.write(_vectors(body))
         else:
             transport.write(self._models if target.startswith(b"/v1/models") else self._missing)
 

@@ -15,6 +15,7 @@ Each protocol turns these into its own body and status (`protocols/*/errors.py`)
     │   └── UnknownModel           no such model
     ├── AlreadyExists              the name belongs to another object (409)
     ├── MethodNotAllowed           known path, wrong method (405)
+    ├── RateLimited                the caller has made too many calls (429)
     ├── NotServed                  a route that exists elsewhere and not here, on purpose (501)
     ├── InternalFault              our own fault (500)
     │   └── MissingTool            a program that must be installed beside us is not there
@@ -47,6 +48,7 @@ __all__ = [
     "MissingTool",
     "NotFound",
     "NotServed",
+    "RateLimited",
     "RequestTooLarge",
     "TimedOut",
     "Unauthorized",
@@ -167,6 +169,28 @@ class MethodNotAllowed(LocalaikError):
     def __init__(self, allowed: tuple[str, ...]) -> None:
         super().__init__(f"Only {' and '.join(allowed)} requests are accepted.", reason="method_not_supported")
         self.allowed = allowed
+
+
+class RateLimited(LocalaikError):
+    """The caller has made as many calls as it may, in the group of routes `bucket`: `calls` in `seconds`.
+
+    `retry_after` are the seconds after which the next one is taken.
+    """
+
+    def __init__(self, bucket: str, calls: int, seconds: int, *, retry_after: int) -> None:
+        super().__init__(
+            f"Rate limit exceeded. Try again in {retry_after} seconds.",
+            reason="rate_limit_exceeded",
+        )
+        self.bucket = bucket
+        self.calls = calls
+        self.seconds = seconds
+        self.retry_after = retry_after
+
+    @property
+    def limit(self) -> dict[str, str | int]:
+        """The limit that was passed, as error objects tell it."""
+        return {"bucket": self.bucket, "calls": self.calls, "seconds": self.seconds}
 
 
 class NotServed(LocalaikError):

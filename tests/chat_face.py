@@ -17,7 +17,7 @@ from localaik.engine.capabilities import LLAMA_CPP, Capabilities
 from localaik.errors import LocalaikError
 from localaik.models.registry import ModelEntry, Registry
 from localaik.protocols.contract import Services
-from localaik.protocols.openai import PROTOCOL, read_transcript
+from localaik.protocols.openai import read_transcript, with_profile
 from localaik.protocols.workbench import workbench
 from localaik.server.app import Face
 from localaik.settings import Settings
@@ -37,6 +37,8 @@ class Reply:
     calls: Sequence[tuple[str, str]] = ()
     finish: str = "stop"
     fault: LocalaikError | None = None
+    usage: bool = True
+    """The engine counts its tokens."""
 
     def news(self) -> list[list[EngineNews]]:
         batches: list[list[EngineNews]] = [[EngineChunk(prompt_total=5)]]
@@ -44,7 +46,8 @@ class Reply:
         batches += [[text] for text in self.pieces]
         for index, (name, arguments) in enumerate(self.calls):
             batches.append([EngineChunk(calls=[CallFragment(index, f"c{index}", name, arguments)])])
-        return [*batches, [EngineChunk(finish=self.finish), EngineChunk(usage=EngineUsage(5, 2))]]
+        counted = [EngineChunk(usage=EngineUsage(5, 2))] if self.usage else []
+        return [*batches, [EngineChunk(finish=self.finish), *counted]]
 
 
 @dataclass
@@ -151,7 +154,7 @@ async def chat_face(
     embedder = Embedder(None, settings.model_copy(update={"embeddings": "off"}))
     registry = Registry([ModelEntry("tiny", 7, "localaik", 1000, "A model.")], strict=False)
     services = Services(settings, pipe, registry, store, embedder)
-    server = RawTestServer(Face(services, [PROTOCOL, workbench(read_transcript)]).handle)
+    server = RawTestServer(Face(services, [with_profile(settings.chat_profile), workbench(read_transcript)]).handle)
     await server.start_server()
     url = server.make_url("/")
     async with ClientSession() as http:

@@ -74,7 +74,7 @@ class Bench:
         return "".join(str(turn.content) for turn in self.engine.calls[-1].turns)
 
     def nothing_is_held(self, *names: str) -> bool:
-        return not self.engine.open_streams and not any(map(self.services.live.is_taken, names))
+        return not self.engine.open_streams and not any(name in self.services.locks._locks for name in names)
 
 
 def said(text: str, item_id: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from localaik.cli.options import shown_value
-from localaik.settings import ALIASES, Settings, allowed_values, flag_name, sections, variable_name
+from localaik.settings import ALIASES, RATE_ALIASES, Settings, allowed_values, flag_name, sections, variable_name
 
 __all__ = ["PAGE", "main", "render"]
 
@@ -39,6 +39,7 @@ _MEANINGS: Final = {
     "LK_FLASH_ATTN": "`1` is `on`; anything else leaves the default",
     "LK_CONT_BATCHING": "`1` is `on`; anything else leaves the default",
     "LK_MLOCK": "`1` is `on`; anything else leaves the default",
+    **dict.fromkeys(RATE_ALIASES, "its half of the bucket's rate; where only one half is set, the other is eGemma's"),
     "LK_CTX_SIZE": "the context of all slots together; each gets its share",
 }
 
@@ -62,7 +63,7 @@ def render() -> str:
 def _row(field: str) -> str:
     info = Settings.model_fields[field]
     names = f"`{variable_name(field)}`<br>`{flag_name(field)}`"
-    default = f"`{shown_value(info.default)}`" if info.default != "" else "-"
+    default = f"`{shown_value(info.default)}`" if info.default not in {"", None} else "-"
     return f"| {names} | {default} | {allowed_values(field)} | {info.description} |\n"
 
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-__all__ = ["tiny_embedding", "tiny_mmproj", "tiny_model"]
+__all__ = ["page_asset", "tiny_embedding", "tiny_mmproj", "tiny_model"]
 
 _MODELS = Path(__file__).parent / "models"
+_PAGES = Path(__file__).parent / "pages"
 
 
 def tiny_model() -> Path:
@@ -20,3 +21,8 @@ def tiny_mmproj() -> Path:
 def tiny_embedding() -> Path:
     """The embedded embedding model (GGUF, architecture `gemma-embedding`): 768 numbers per text."""
     return _MODELS / "tiny-embedding.gguf"
+
+
+def page_asset(name: str) -> Path:
+    """A file of the pages that browsers get, by the name of one that there is."""
+    return _PAGES / name

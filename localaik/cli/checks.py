@@ -5,7 +5,6 @@ import http.client
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +22,9 @@ from localaik.engine.launchers import create_launcher
 from localaik.engine.launchers.base import EngineSpec, StartError, child_environment
 from localaik.engine.upstream import Upstream
 from localaik.media.poppler import missing_poppler, poppler_version
+from localaik.server.listening import listen
 from localaik.settings import Settings, read_keys
+from localaik.state.diagnosis import StoreProblem, store_place
 
 __all__ = ["Check", "Verdict", "run_checks"]
 
@@ -60,6 +61,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
         yield from check_model(settings)
     yield from check_embeddings(settings)
     yield check_poppler()
+    yield check_store(settings)
     yield check_port(settings.host, settings.port)
     yield check_keys(settings)
 
@@ -157,18 +159,25 @@ def check_poppler() -> Check:
     return Check("poppler", "ok", version)
 
 
+def check_store(settings: Settings) -> Check:
+    """Whether files, responses, batches and sessions could be stored; nothing is made or opened."""
+    try:
+        return Check("store", "ok", store_place(settings))
+    except StoreProblem as problem:
+        return Check("store", "warning", f"{problem} Without a store, nothing but plain answers is served.")
+
+
 def check_port(host: str, port: int) -> Check:
     """Whether the server's port is free."""
     if port == 0:
         return Check("port", "ok", "a free one is picked")
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.create_server((address[0], port), family=family):
-            return Check("port", "ok", f"{port} on {host} is free")
-    except OSError as error:
-        return Check(
-            "port", "fault", f"{port} on {host}: {error.strerror}. Choose another one with --port or LOCALAIK_PORT."
-        )
+        (sockets,) = listen(host, port)
+    except StartError as error:
+        return Check("port", "fault", error.message)
+    for listening in sockets:
+        listening.close()
+    return Check("port", "ok", f"{port} on {host} is free")
 
 
 def check_keys(settings: Settings) -> Check:

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 
 import typer
 
-from localaik.settings import Settings, flag_name, sections
+from localaik.settings import Settings, flag_name, is_switch, sections
 
 __all__ = ["shown_value", "with_setting_flags"]
 
@@ -30,14 +30,13 @@ def with_setting_flags(command: Callable[[Mapping[str, object]], None]) -> Calla
 
 
 def _parameter(field: str, section: str) -> inspect.Parameter:
-    info = Settings.model_fields[field]
     flag = flag_name(field)
-    switch = info.annotation is bool
+    switch = is_switch(field)
     option = typer.Option(
         None,
         f"{flag}/--no-{flag.removeprefix('--')}" if switch else flag,
         help=_help(field),
-        metavar=None if switch else _metavar(field),
+        metavar="" if switch else _metavar(field),
         show_default=False,
         rich_help_panel=section,
     )
@@ -50,7 +49,7 @@ def _help(field: str) -> str:
     parts = [info.description or ""]
     if get_origin(info.annotation) is Literal:
         parts.append(f"One of {', '.join(get_args(info.annotation))}")
-    if info.default != "":
+    if info.default not in {"", None}:
         parts.append(f"Default: {shown_value(info.default)}")
     return ". ".join(parts) + "."
 
@@ -66,6 +65,8 @@ def _metavar(field: str) -> str:
 
 def shown_value(value: object) -> str:
     """A value of a setting as a person writes it."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)

@@ -44,11 +44,14 @@ class EngineClient:
         *,
         cache_prompt: bool,
         hide: Callable[[str], str] = str,
+        credential: str = "",
     ) -> None:
         """`base` is the URL that ends before `/chat/completions`, `root` the one before `/health` and `/tokenize`.
 
-        `hide` takes the credential out of a text, should the engine repeat it in one of its errors.
+        `hide` takes the credential out of a text, should the engine repeat it in one of its errors. `credential` is
+        the setting to name where the engine refuses it.
         """
+        self._credential = credential
         self._hide = hide
         self.capabilities = capabilities
         self._settings = settings
@@ -256,7 +259,7 @@ class EngineClient:
         except LocalaikError:
             body = b""
         hidden = self._hide(body.decode(errors="replace")).encode()
-        raise fault_of_answer(response.status, hidden, response.headers.get("retry-after"))
+        raise fault_of_answer(response.status, hidden, response.headers.get("retry-after"), self._credential)
 
 
 class AnswerStream:

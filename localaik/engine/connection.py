@@ -22,6 +22,7 @@ __all__ = ["Pool", "Response"]
 _PAUSE_AT_BYTES: Final = 1_048_576
 _LARGE_BODY_BYTES: Final = 65_536
 _MAX_IDLE: Final = 256
+_MAX_HEAD_BYTES: Final = 262_144
 
 
 class Response:
@@ -149,6 +150,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._head_complete = False
+        self._head_bytes = 0
         self._complete = False
         self._may_stay_open = False
         self._broken = False
@@ -169,11 +171,12 @@ class _Connection(asyncio.Protocol):
             raise unreachable("it closed the connection")
         for piece in message:
             self._transport.write(piece)
+        end = self._loop.time() + seconds  # for the whole head: one that drips in is no sign of life
         try:
             while not self._head_complete:
                 if self._closed or self._broken:
                     raise unreachable("it closed the connection" if self._closed else "its answer is no HTTP")
-                await self._wait(seconds)
+                await self._wait(max(end - self._loop.time(), 0.001) if seconds else 0)
         except TimeoutError:
             self.abort()
             raise TimedOut("The engine did not answer in time.", reason="timeout") from None
@@ -258,6 +261,9 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._broken = True
+        if not self._head_complete:
+            self._head_bytes += len(data)
+            self._broken |= self._head_bytes > _MAX_HEAD_BYTES
         if self._complete and self._waiter is None and not self._buffer and not self._head_complete:
             self.abort()  # an answer that nobody asked for
         if self._buffered > _PAUSE_AT_BYTES and not self._paused and self._transport is not None:

@@ -8,23 +8,24 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from localaik.engine.engine import Engine
 from localaik.engine.framing import Frame, Prompt
 from localaik.engine.gate import Gate
-from localaik.engine.launchers import create_launcher
 from localaik.engine.launchers.base import EngineSpec, StartError
-from localaik.engine.sources import ChildSource, RemoteSource
-from localaik.engine.supervisor import Supervisor
+from localaik.engine.sources import REMOTE_CONCURRENCY, Host, RemoteSource, ThisProcess
 from localaik.engine.upstream import Upstream
 from localaik.engine.vectors import EmbeddingAnswer
 from localaik.errors import EngineUnreachable, NotServed, Unavailable
 from localaik.settings import Settings
 
-__all__ = ["EmbeddingEngine", "create_embedding_engine", "embedding_upstream"]
+__all__ = ["EMBEDDINGS", "EmbeddingEngine", "create_embedding_engine", "embedding_settings", "embedding_upstream"]
 
-_REMOTE_CONCURRENCY: Final = 32
+EMBEDDINGS: Final = "embeddings"
+"""The role of the engine that embeds."""
+
 _SAMPLE: Final = "a"
 _log = logging.getLogger(__name__)
 
@@ -32,21 +33,24 @@ Start = Callable[[], tuple[Engine, "asyncio.Future[int]"]]
 """Makes an engine that is not started yet, and what is done when it is lost for good."""
 
 
-def create_embedding_engine(settings: Settings) -> "EmbeddingEngine | None":
+def create_embedding_engine(settings: Settings, host: Host | None = None) -> "EmbeddingEngine | None":
     """The engine for embeddings that the settings describe, not yet started; None where there shall be none.
 
     Call it inside a running event loop. Raises `StartError` for a missing model or a bad URL.
     """
     if settings.embeddings == "off":
         return None
+    host = host or ThisProcess()
+    seen = embedding_settings(settings)
     if settings.embedding_url:
         upstream = embedding_upstream(settings)
         if settings.embedding_upstream:  # those of the upstream itself are told already
             for warning in upstream.warnings:
                 _log.warning("%s", warning)
-        return EmbeddingEngine(lambda: _remote(upstream, _engine_settings(settings)), settings, is_remote=True)
+        return EmbeddingEngine(lambda: _remote(upstream, seen, host), settings, is_remote=True)
     spec = EngineSpec.for_embeddings(settings)
-    return EmbeddingEngine(lambda: _child(spec, _engine_settings(settings)), settings, is_remote=False)
+    unused = partial(host.describe, EMBEDDINGS)
+    return EmbeddingEngine(lambda: _child(spec, seen, host), settings, is_remote=False, describe_unused=unused)
 
 
 def embedding_upstream(settings: Settings) -> Upstream:
@@ -60,7 +64,7 @@ def embedding_upstream(settings: Settings) -> Upstream:
     )
 
 
-def _engine_settings(settings: Settings) -> Settings:
+def embedding_settings(settings: Settings) -> Settings:
     """The settings as the client and the probe of this engine should see them."""
     is_named = bool(settings.embedding_url) and settings.embedding_model_path() is not None
     return settings.model_copy(
@@ -72,29 +76,32 @@ def _engine_settings(settings: Settings) -> Settings:
     )
 
 
-def _child(spec: EngineSpec, settings: Settings) -> tuple[Engine, "asyncio.Future[int]"]:
-    launcher = create_launcher(settings)
-    gate = _gate(settings, spec.slots)
-    supervisor = Supervisor(launcher, spec, settings=settings, is_idle=lambda: not gate.busy)
-    source = ChildSource(supervisor, launcher.declared(spec))
-    return Engine(source, settings, gate, cache_prompt=False), supervisor.failed
+def _child(spec: EngineSpec, settings: Settings, host: Host) -> tuple[Engine, "asyncio.Future[int]"]:
+    gate = host.gate(EMBEDDINGS, spec.slots, settings)
+    source, lost = host.source(EMBEDDINGS, spec, settings, gate)
+    return Engine(source, settings, gate, cache_prompt=False), lost
 
 
-def _remote(upstream: Upstream, settings: Settings) -> tuple[Engine, "asyncio.Future[int]"]:
+def _remote(upstream: Upstream, settings: Settings, host: Host) -> tuple[Engine, "asyncio.Future[int]"]:
     never_lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    gate = _gate(settings, _REMOTE_CONCURRENCY)
+    gate = host.gate(EMBEDDINGS, REMOTE_CONCURRENCY, settings)
     return Engine(RemoteSource(upstream), settings, gate, cache_prompt=False), never_lost
-
-
-def _gate(settings: Settings, slots: int) -> Gate:
-    return Gate(slots, queue_size=settings.queue_size, queue_seconds=settings.queue_timeout_seconds)
 
 
 class EmbeddingEngine:
     """Turns prompts into vectors; texts into prompts where the engine tells tokens. Starts and ends by itself."""
 
-    def __init__(self, start: Start, settings: Settings, *, is_remote: bool) -> None:
+    def __init__(
+        self,
+        start: Start,
+        settings: Settings,
+        *,
+        is_remote: bool,
+        describe_unused: Callable[[], Mapping[str, object]] = lambda: {"state": "off"},
+    ) -> None:
+        """`describe_unused` tells how the engine stands while it is not needed here."""
         self._make = start
+        self._describe_unused = describe_unused
         self._idle_seconds = 0.0 if is_remote else settings.embedding_idle_seconds
         self._engine: Engine | None = None
         self._lost: asyncio.Future[int] | None = None
@@ -111,7 +118,7 @@ class EmbeddingEngine:
 
     def describe(self) -> Mapping[str, object]:
         """Name and state of the engine; nothing secret. `state` is `off` while it is not needed."""
-        return self._engine.describe() if self._engine is not None else {"state": "off"}
+        return self._engine.describe() if self._engine is not None else self._describe_unused()
 
     @property
     def gate(self) -> Gate | None:

@@ -14,7 +14,7 @@ from localaik.engine.capabilities import UNKNOWN, Capabilities
 from localaik.engine.client import AnswerStream, EngineClient
 from localaik.engine.gate import Gate, Slot
 from localaik.engine.vectors import EmbeddingAnswer
-from localaik.errors import EngineUnreachable, LocalaikError, NotServed, Unavailable
+from localaik.errors import EngineUnreachable, LocalaikError, NotServed, TimedOut, Unavailable
 from localaik.settings import Settings
 
 __all__ = ["Address", "Engine", "EngineStream", "Health", "Source"]
@@ -44,6 +44,8 @@ class Address:
     """What is known of the engine without asking it."""
     hide: Callable[[str], str] = str
     """Takes the credential out of a text."""
+    credential: str = ""
+    """The setting that holds the credential."""
 
 
 class Source(Protocol):
@@ -97,6 +99,7 @@ class Engine:
         self._ready_since: float | None = None
         self._health = Health(ok=False, reason="loading")
         self._health_at = float("-inf")
+        self._health_of: Address | None = None
         self._probing = asyncio.Lock()
 
     @property
@@ -207,9 +210,11 @@ class Engine:
     async def health(self) -> Health:
         """Whether the engine can answer now; asked at most once a second, however many want to know."""
         async with self._probing:
-            if time.monotonic() - self._health_at > _HEALTH_FRESH_SECONDS or not self._health.ok:
+            address = self._source.current()  # another one: the engine was started again
+            is_old = time.monotonic() - self._health_at > _HEALTH_FRESH_SECONDS or address is not self._health_of
+            if is_old or not self._health.ok:
                 self._health = await self._ask_health()
-                self._health_at = time.monotonic()
+                self._health_at, self._health_of = time.monotonic(), address
         return self._health
 
     async def _connected(self) -> EngineClient:
@@ -244,6 +249,7 @@ class Engine:
             self._settings,
             cache_prompt=self._cache_prompt,
             hide=address.hide,
+            credential=address.credential,
         )
         self._address = address
         self._ready_since = time.time()
@@ -258,7 +264,7 @@ class Engine:
             async with asyncio.timeout(self._settings.health_timeout_seconds or None):
                 client = await self._connected()
                 status = await client.health()
-        except TimeoutError:
+        except (TimeoutError, TimedOut):
             return Health(ok=False, reason="timeout", details=details)
         except LocalaikError:
             return Health(ok=False, reason="unreachable", details=details)

@@ -51,8 +51,11 @@ def clean_message(message: str) -> str:
     return _PATH.sub("<path>", message)[:_MAX_MESSAGE_CHARS].strip()
 
 
-def fault_of_answer(status: int, body: bytes, retry_after: str | None = None) -> LocalaikError:
-    """The fault that an answer other than 200 stands for. `body` may be cut at `MAX_ERROR_BYTES`."""
+def fault_of_answer(status: int, body: bytes, retry_after: str | None = None, credential: str = "") -> LocalaikError:
+    """The fault that an answer other than 200 stands for. `body` may be cut at `MAX_ERROR_BYTES`.
+
+    `credential` is the setting that holds what the engine was shown.
+    """
     error = _error_object(body)
     message = clean_message(_message_of(error) or _reason_phrase(status))
     if 300 <= status < 400:
@@ -62,7 +65,7 @@ def fault_of_answer(status: int, body: bytes, retry_after: str | None = None) ->
         )
     if status in {401, 403}:
         return EngineUnreachable(
-            "The upstream refused localaik's credential; check LOCALAIK_UPSTREAM_AUTH_HEADER.",
+            f"The upstream refused localaik's credential; check {credential or 'LOCALAIK_UPSTREAM_AUTH_HEADER'}.",
             reason="upstream_unreachable",
         )
     return _llama_cpp_fault(status, error, message) or EngineRefused(

@@ -13,7 +13,7 @@ from typing import Final
 
 from localaik.errors import Unavailable
 
-__all__ = ["Gate", "Slot", "SlotUse", "Stopwatch", "as_background", "watch_slots"]
+__all__ = ["Gate", "Slot", "SlotUse", "Stopwatch", "as_background", "queue_full", "watch_slots"]
 
 _BACKGROUND: Final[ContextVar[bool]] = ContextVar("localaik_background", default=False)
 
@@ -159,17 +159,21 @@ class Gate:
             await self._wait_in(self._background, seconds=None)
             return
         if self._queue_size and self.waiting >= self._queue_size:
-            raise Unavailable("Too many requests are waiting for the model (LOCALAIK_QUEUE_SIZE).", reason="queue_full")
+            raise queue_full()
         await self._wait_in(self._waiting, seconds=self._queue_seconds or None)
 
     async def _wait_in(self, queue: deque[asyncio.Future[None]], *, seconds: float | None) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(place)
+        is_background = queue is self._background
+        self._begins_to_wait(background=is_background)
         try:
             async with asyncio.timeout(seconds):
                 await place
         except BaseException as error:
-            if place.done() and not place.cancelled():
+            if not place.done() or place.cancelled():
+                self._gives_up(place, background=is_background)
+            elif place.exception() is None:
                 self.release()  # admitted in the same moment as it gave up
             if isinstance(error, TimeoutError):
                 raise Unavailable(
@@ -188,3 +192,20 @@ class Gate:
             if not place.done():
                 self._busy += 1
                 place.set_result(None)
+                self._admitted(background=queue is self._background)
+
+    # For gates that share their slots with gates of other processes.
+
+    def _begins_to_wait(self, *, background: bool) -> None:
+        """Somebody has joined a queue."""
+
+    def _gives_up(self, place: "asyncio.Future[None]", *, background: bool) -> None:
+        """Somebody has left a place in a queue without a slot."""
+
+    def _admitted(self, *, background: bool) -> None:
+        """Somebody has left a queue with a slot."""
+
+
+def queue_full() -> Unavailable:
+    """The refusal of one more who would wait."""
+    return Unavailable("Too many requests are waiting for the model (LOCALAIK_QUEUE_SIZE).", reason="queue_full")

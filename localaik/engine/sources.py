@@ -2,60 +2,112 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 from yarl import URL
 
 from localaik.engine.capabilities import UNKNOWN, Capabilities
-from localaik.engine.engine import Address, Engine
+from localaik.engine.engine import Address, Engine, Source
 from localaik.engine.gate import Gate
 from localaik.engine.launchers import create_launcher
 from localaik.engine.launchers.base import EngineSpec, StartError
-from localaik.engine.supervisor import Supervisor
+from localaik.engine.supervisor import EngineState, Supervisor
 from localaik.engine.upstream import Upstream
 from localaik.errors import Unavailable
 from localaik.settings import Settings
 
-__all__ = ["ChildSource", "RemoteSource", "create_engine"]
+__all__ = [
+    "GENERATION",
+    "REMOTE_CONCURRENCY",
+    "ChildSource",
+    "Host",
+    "RemoteSource",
+    "ThisProcess",
+    "create_engine",
+    "supervise",
+]
+
+GENERATION: Final = "generation"
+"""The role of the engine that generates."""
+REMOTE_CONCURRENCY: Final = 32
+"""Generations at once on somebody else's server, where no setting tells."""
 
 _EMBEDDED: Final = "tiny"
-_REMOTE_CONCURRENCY: Final = 32
 _log = logging.getLogger(__name__)
 
+Lost = asyncio.Future[int]
+"""Done when an engine is lost for good, with the status that the process should end with."""
 
-def create_engine(settings: Settings) -> tuple[Engine, "asyncio.Future[int]"]:
+
+class Host(Protocol):
+    """Whoever has the engines of a server, each by its role, and gives out their slots."""
+
+    def gate(self, role: str, slots: int, settings: Settings) -> Gate:
+        """The gate in front of an engine with `slots`, until it tells how many it has."""
+        ...
+
+    def source(self, role: str, spec: EngineSpec, settings: Settings, gate: Gate) -> tuple[Source, Lost]:
+        """An engine, not yet started."""
+        ...
+
+    def describe(self, role: str) -> Mapping[str, object]:
+        """Name and state of an engine that this server does not use now; `state` is `off` where nobody does."""
+        ...
+
+
+class ThisProcess:
+    """The engines are children of this process, and all their slots are for it."""
+
+    def gate(self, _role: str, slots: int, settings: Settings) -> Gate:
+        """See `Host`."""
+        return Gate(slots, queue_size=settings.queue_size, queue_seconds=settings.queue_timeout_seconds)
+
+    def source(self, _role: str, spec: EngineSpec, settings: Settings, gate: Gate) -> tuple[Source, Lost]:
+        """See `Host`."""
+        supervisor, source = supervise(spec, settings, is_idle=lambda: not gate.busy)
+        return source, supervisor.failed
+
+    def describe(self, _role: str) -> Mapping[str, object]:
+        """See `Host`."""
+        return {"state": "off"}
+
+
+def supervise(
+    spec: EngineSpec,
+    settings: Settings,
+    *,
+    is_idle: Callable[[], bool],
+    on_state: Callable[[EngineState], None] | None = None,
+) -> tuple[Supervisor, "ChildSource"]:
+    """An engine that becomes a child of this process, not yet started. See `Supervisor`."""
+    launcher = create_launcher(settings)
+    supervisor = Supervisor(launcher, spec, settings=settings, is_idle=is_idle, on_state=on_state)
+    return supervisor, ChildSource(supervisor, launcher.declared(spec))
+
+
+def create_engine(settings: Settings, host: Host | None = None) -> tuple[Engine, Lost]:
     """The engine that the settings describe, not yet started, and what is done when it is lost for good.
 
-    The future's result is the status that the process should end with. Call it inside a running event loop. Raises
-    `StartError` for a missing model, engine or upstream.
+    Call it inside a running event loop. Raises `StartError` for a missing model, engine or upstream.
     """
+    host = host or ThisProcess()
     if settings.upstream_is_set:
         upstream = Upstream.from_settings(settings)
         for warning in upstream.warnings:
             _log.warning("%s", warning)
         remote = RemoteSource(upstream)
-        never_lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        return Engine(remote, settings, _gate(settings, _REMOTE_CONCURRENCY), cache_prompt=True), never_lost
+        never_lost: Lost = asyncio.get_running_loop().create_future()
+        gate = host.gate(GENERATION, settings.max_concurrent or REMOTE_CONCURRENCY, settings)
+        return Engine(remote, settings, gate, cache_prompt=True), never_lost
     if settings.require_upstream:
         raise StartError("This localaik runs no engine of its own: set LOCALAIK_UPSTREAM to a server's URL.", status=2)
-    launcher = create_launcher(settings)
     spec = EngineSpec.from_settings(settings)
-    gate = _gate(settings, spec.slots)
-    supervisor = Supervisor(launcher, spec, settings=settings, is_idle=lambda: not gate.busy)
+    gate = host.gate(GENERATION, settings.max_concurrent or spec.slots, settings)
+    source, lost = host.source(GENERATION, spec, settings, gate)
     # Reused prompts change the last bits of the logits; the embedded model is fast enough to do without.
     cache_prompt = settings.cache_prompt == "on" or (settings.cache_prompt == "auto" and settings.model != _EMBEDDED)
-    source = ChildSource(supervisor, launcher.declared(spec))
-    return Engine(source, settings, gate, cache_prompt=cache_prompt), supervisor.failed
-
-
-def _gate(settings: Settings, slots: int) -> Gate:
-    """A gate for `slots`, until the engine tells how many it has."""
-    return Gate(
-        settings.max_concurrent or slots,
-        queue_size=settings.queue_size,
-        queue_seconds=settings.queue_timeout_seconds,
-    )
+    return Engine(source, settings, gate, cache_prompt=cache_prompt), lost
 
 
 class ChildSource:
@@ -96,10 +148,10 @@ class ChildSource:
         """See `Source`."""
         await self._supervisor.report_death()
 
-    def describe(self) -> Mapping[str, object]:
+    def describe(self) -> Mapping[str, str | int | None]:
         """See `Source`."""
         state = self._supervisor.state
-        described: dict[str, object] = {
+        described: dict[str, str | int | None] = {
             "state": state.phase,
             "since": int(state.since),
             "restarts": state.restarts,
@@ -119,7 +171,9 @@ class RemoteSource:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._address = Address(upstream.base, upstream.root, upstream.headers, UNKNOWN, upstream.hide)
+        self._address = Address(
+            upstream.base, upstream.root, upstream.headers, UNKNOWN, upstream.hide, upstream.credential
+        )
 
     async def start(self) -> None:
         """Nothing to start."""

@@ -31,6 +31,7 @@ _FIRST_POLL_SECONDS: Final = 0.01
 _LAST_POLL_SECONDS: Final = 0.25
 _CHECK_SECONDS: Final = 5.0
 _CHECKS_MISSED: Final = 3
+_CHECKS_MISSED_IN_ALL: Final = 12  # at most 84 s, with the usual limit of a check
 _DEATH_NOTICE_SECONDS: Final = 1.0
 _RETRY_AFTER_SECONDS: Final = 5
 _NOT_STARTED: Final = 127  # the shell's status for a program that can't be run
@@ -78,8 +79,8 @@ class Supervisor:
         is_idle: Callable[[], bool] = lambda: False,
         clock: Clock | None = None,
     ) -> None:
-        """`on_state` is told of every change. `is_idle` tells whether no request runs: only then a silent engine is
-        taken for a dead one, since a busy one may have no time to answer.
+        """`on_state` is told of every change. `is_idle` tells whether no request runs: then a silent engine is soon
+        taken for a dead one; a busy one may have no time to answer, and is given far longer.
         """
         self._launcher = launcher
         self._spec = spec
@@ -209,11 +210,13 @@ class Supervisor:
         process.log.serving = True
         self._enter("ready", address=address)
         _log.info("the engine is ready (%s, process %d)", self.name, process.pid)
-        missed = 0
-        while missed < _CHECKS_MISSED:
+        missed = missed_idle = 0
+        while missed_idle < _CHECKS_MISSED and missed < _CHECKS_MISSED_IN_ALL:
             await self._clock.sleep(_CHECK_SECONDS)
-            answered = not self._is_idle() or await self._health(command, address) is not None
+            is_idle = self._is_idle()
+            answered = await self._health(command, address) is not None
             missed = 0 if answered else missed + 1
+            missed_idle = 0 if answered or not is_idle else missed_idle + 1
         _log.warning("the engine has stopped answering and is killed (%s, process %d)", self.name, process.pid)
         process.kill()
 

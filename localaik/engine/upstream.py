@@ -20,10 +20,10 @@ __all__ = ["Upstream", "join", "parse_auth_header", "redact"]
 
 _INVALID: Final = "invalid"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_NOT_IN_HEADERS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_IN_HEADERS: Final = re.compile(r"[^\t\x20-\x7e]")
 _NOT_IN_URLS: Final = re.compile(r"[\x00-\x20\x7f]")
 _MIN_SECRET_CHARS: Final = 4  # anything shorter would be found in every second word
-_BAD_HEADER: Final = "_AUTH_HEADER is not sent: it must be one line `Name: value`, with no space in the name."
+_BAD_HEADER: Final = "_AUTH_HEADER is not sent: it must be one line `Name: value` in ASCII, with no space in the name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Upstream:
     """The credential, for every call; empty where there is none."""
     warnings: tuple[str, ...] = ()
     """For the person who starts the server."""
+    credential: str = "LOCALAIK_UPSTREAM_AUTH_HEADER"
+    """The setting that holds the credential."""
 
     @classmethod
     def parse(cls, url: str, auth_header: str = "", *, setting: str = "LOCALAIK_UPSTREAM") -> Self:
@@ -66,6 +68,7 @@ class Upstream:
             redacted=redact(text),
             headers=headers,
             warnings=(setting + _BAD_HEADER,) if header is None and auth_header.strip() else (),
+            credential=f"{setting}_AUTH_HEADER",
         )
 
     @classmethod
@@ -102,8 +105,8 @@ def join(url: URL, path: str) -> URL:
 def parse_auth_header(line: str) -> tuple[str, str] | None:
     """Name and value of a header line; None for what must not be sent.
 
-    Split at the first colon, both sides trimmed. Refused are empty sides, a name that is no token, and control
-    characters: they could start another header.
+    Split at the first colon, both sides trimmed. Refused are empty sides, a name that is no token, control characters,
+    which could start another header, and what is not ASCII, which every server reads in its own way.
     """
     if _NOT_IN_HEADERS.search(line):
         return None

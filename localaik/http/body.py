@@ -1,14 +1,15 @@
 """Request bodies: read within limits, taken for JSON only when they say so, parsed strictly."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import orjson
-from aiohttp import ClientPayloadError, web
+from aiohttp import ClientPayloadError, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from localaik.errors import BadRequest, RequestTooLarge, TimedOut, WrongContentType
 from localaik.http.call import Call
+from localaik.http.coding import is_packed, unpacked
 from localaik.settings import Settings
 
 __all__ = ["read_json"]
@@ -53,28 +54,35 @@ async def read_body(request: web.BaseRequest, settings: Settings) -> bytes:
     if limit and (request.content_length or 0) > limit:
         raise RequestTooLarge(limit)
     content = request.content
-    if content.is_eof() and content.exception() is None:
+    packed = is_packed(request)
+    if content.is_eof() and content.exception() is None and not packed:
         whole = content.read_nowait()  # a small body usually comes along with its head: nothing to wait for
         if limit and len(whole) > limit:
             raise RequestTooLarge(limit)
         return whole
     pieces: list[bytes] = []
     size = 0
+    read = _pieces(content, settings)
+    async for piece in unpacked(request, read) if packed else read:
+        size += len(piece)
+        if limit and size > limit:
+            raise RequestTooLarge(limit)
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _pieces(content: StreamReader, settings: Settings) -> AsyncIterator[bytes]:
     try:
         while True:
             async with asyncio.timeout(settings.body_idle_seconds or None):
                 piece = await content.readany()
             if not piece:
-                break
-            size += len(piece)
-            if limit and size > limit:
-                raise RequestTooLarge(limit)
-            pieces.append(piece)
+                return
+            yield piece
     except TimeoutError:
         raise TimedOut("The request body did not arrive in time.", reason="request_timeout") from None
     except (ClientPayloadError, HttpProcessingError, web.RequestPayloadError) as error:
         raise BadRequest("The request body can't be decoded.", reason="invalid_json") from error
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def parse_json(body: bytes, max_depth: int) -> object:

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from localaik.engine.gate import SlotUse
+from localaik.http.quota import Quota
 
 __all__ = ["Call"]
 
@@ -56,6 +57,8 @@ class Call:
 
     access_headers: Mapping[str, str] = field(default_factory=dict)
     """What every answer tells browsers about who may read it."""
+    quota: Quota | None = None
+    """How many calls are left; None where they are not limited."""
 
     def answer_headers(self) -> dict[str, str]:
         """Headers of every answer to this call, streams and errors included; asked for right before they are sent."""

@@ -8,8 +8,9 @@ from typing import Final
 from aiohttp import BodyPartReader, ClientPayloadError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from localaik.errors import BadRequest, LocalaikError, TimedOut
+from localaik.errors import BadRequest, LocalaikError, TimedOut, WrongContentType
 from localaik.http.call import Call
+from localaik.http.coding import is_packed, unpacked
 from localaik.settings import Settings
 
 __all__ = ["UNSATISFIABLE", "ByteRange", "body_parts", "body_pieces", "part_pieces", "requested_range", "send_pieces"]
@@ -28,9 +29,17 @@ _BROKEN: Final = (ClientPayloadError, HttpProcessingError, web.RequestPayloadErr
 async def body_pieces(request: web.BaseRequest, settings: Settings) -> AsyncIterator[bytes]:
     """The body in pieces as they arrive, decompressed; of any length in all.
 
-    Raises `TimedOut` where the caller stops sending, and `BadRequest` where the body breaks off or can't be decoded.
+    Raises `TimedOut` where the caller stops sending, `BadRequest` where the body breaks off or can't be decoded, and
+    `WrongContentType` for an unknown `Content-Encoding`.
     """
+    packed = is_packed(request)
     await _welcome(request)
+    read = _raw_pieces(request, settings)
+    async for piece in unpacked(request, read) if packed else read:
+        yield piece
+
+
+async def _raw_pieces(request: web.BaseRequest, settings: Settings) -> AsyncIterator[bytes]:
     try:
         while True:
             async with asyncio.timeout(settings.body_idle_seconds or None):
@@ -49,11 +58,13 @@ async def body_parts(request: web.BaseRequest, settings: Settings) -> AsyncItera
 
     Raises as `body_pieces`, and `BadRequest` for what is no flat multipart body.
     """
+    if is_packed(request):
+        raise WrongContentType("A multipart body must be sent as it is, without a Content-Encoding.")
     await _welcome(request)
     if not request.content_type.startswith("multipart/") or "boundary=" not in request.headers["Content-Type"]:
         raise BadRequest("The body must be multipart, and its Content-Type must name the boundary.")
-    reader = MultipartReader(request.headers, request.content)
     try:
+        reader = MultipartReader(request.headers, request.content)
         while True:
             async with asyncio.timeout(settings.body_idle_seconds or None):
                 part = await reader.next()
@@ -61,6 +72,8 @@ async def body_parts(request: web.BaseRequest, settings: Settings) -> AsyncItera
                 return
             if not isinstance(part, BodyPartReader):
                 raise BadRequest("The parts of the multipart body may not be multipart themselves.")
+            if not all(map(_is_utf8, part.headers.values())):
+                raise BadRequest("The headers of the parts of the multipart body must be UTF-8.")
             if part.headers.get("Content-Transfer-Encoding", "binary").lower() not in _PLAIN_ENCODINGS:
                 raise BadRequest("The parts of the multipart body must be sent as they are, not encoded.")
             yield part
@@ -140,6 +153,15 @@ async def _welcome(request: web.BaseRequest) -> None:
     """Tell a caller who asks first (`Expect: 100-continue`) to go on."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _is_utf8(header: str) -> bool:
+    """Python keeps bytes that are not as halves of surrogate pairs, which nothing can write again (PEP 383)."""
+    try:
+        header.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _broken() -> BadRequest:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
-__all__ = ["Frame", "LiveRuns", "Run"]
+__all__ = ["Directory", "Frame", "LiveRuns", "Run"]
 
 _KEEP_SECONDS: Final = 3600
 _KEPT_RUNS: Final = 256
@@ -74,12 +74,29 @@ class Run:
         self._news = asyncio.Event()
 
 
-class LiveRuns:
-    """The runs of a server by their ids, and for a while those that have ended; and the names that are in use."""
+class Directory:
+    """Where else there are runs. This one knows of no other place: a server is one process."""
 
-    def __init__(self) -> None:
+    def came(self, run_id: str) -> None:
+        """Something that is not finished, or not forgotten, is here now."""
+
+    def went(self, run_id: str) -> None:
+        """It is no longer."""
+
+    async def settle(self) -> None:
+        """Return when all know what came and went."""
+
+    async def find(self, _run_id: str) -> str | None:
+        """The address of the neighbour who has it; None where it is here or nowhere."""
+        return None
+
+
+class LiveRuns:
+    """The runs of a server by their ids, and for a while those that have ended."""
+
+    def __init__(self, directory: Directory | None = None) -> None:
+        self._directory = directory or Directory()
         self._runs: dict[str, Run] = {}
-        self._taken: set[str] = set()
         self._shown: dict[str, Callable[[], dict[str, object]]] = {}
         self.ending = asyncio.Event()
         """The server is going to stop: connections that wait for requests should end."""
@@ -89,6 +106,7 @@ class LiveRuns:
     def start(self, run_id: str, batches: AsyncGenerator[Sequence[Frame], None]) -> Run:
         """Begin, and keep what is told for an hour after the end."""
         run = self._runs[run_id] = Run(batches)
+        self._came(run_id)
         run.when_ended(lambda: self._forget_later(run_id))
         return run
 
@@ -98,11 +116,23 @@ class LiveRuns:
 
     def forget(self, run_id: str) -> None:
         """Drop what a run has told."""
-        self._runs.pop(run_id, None)
+        if self._runs.pop(run_id, None) is not None:
+            self._went(run_id)
+
+    async def elsewhere(self, run_id: str) -> str | None:
+        """The address of the neighbour who has a run, or something that is not finished; None where it is not so."""
+        if run_id in self._runs or run_id in self._shown:
+            return None
+        return await self._directory.find(run_id)
+
+    async def settle(self) -> None:
+        """Return when what is shown can be found by all."""
+        await self._directory.settle()
 
     def show(self, run_id: str, state: Callable[[], dict[str, object]]) -> None:
         """Let others see, by its id, how something stands that is not finished."""
         self._shown[run_id] = state
+        self._came(run_id)
 
     def shown(self, run_id: str) -> dict[str, object] | None:
         """How it stands now; None for what is not shown."""
@@ -111,22 +141,8 @@ class LiveRuns:
 
     def hide(self, run_id: str) -> None:
         """It is finished, and kept elsewhere or not at all."""
-        self._shown.pop(run_id, None)
-
-    def take(self, name: str) -> bool:
-        """Mark `name` as in use; False where it is already."""
-        if name in self._taken:
-            return False
-        self._taken.add(name)
-        return True
-
-    def give_back(self, name: str) -> None:
-        """Nobody uses `name` any more."""
-        self._taken.discard(name)
-
-    def is_taken(self, name: str) -> bool:
-        """Somebody uses `name`."""
-        return name in self._taken
+        if self._shown.pop(run_id, None) is not None:
+            self._went(run_id)
 
     async def close(self) -> None:
         """Stop everything and return when it has stopped."""
@@ -134,6 +150,14 @@ class LiveRuns:
         for run in list(self._runs.values()):
             await run.cancel()
         self._runs.clear()
+
+    def _came(self, run_id: str) -> None:
+        if (run_id in self._runs) != (run_id in self._shown):  # not both: it is known already
+            self._directory.came(run_id)
+
+    def _went(self, run_id: str) -> None:
+        if run_id not in self._runs and run_id not in self._shown:
+            self._directory.went(run_id)
 
     def _forget_later(self, run_id: str) -> None:
         ended = [each for each, run in self._runs.items() if run.ended]

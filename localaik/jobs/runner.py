@@ -42,6 +42,7 @@ class Runner:
         self._running: dict[asyncio.Task[None], str] = {}
         self._news = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
+        self._faults: dict[Source, str] = {}
 
     def add(self, source: Source) -> None:
         """Take units from `source` too; sources take turns."""
@@ -85,14 +86,21 @@ class Runner:
             try:
                 unit = await source()
             except Exception as error:  # noqa: BLE001 - a disk that fails now may work later, and others go on
-                _log.warning("background work can't be looked up: %s", type(error).__name__)
-                asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self.wake)
+                self._put_off(source, type(error).__name__)
                 continue
+            self._faults.pop(source, None)
             if unit is not None:
                 self._sources.remove(source)
                 self._sources.append(source)  # behind all others, which may wait as well
                 return unit
         return None
+
+    def _put_off(self, source: Source, fault: str) -> None:
+        """Look again later; tell of a fault once, however long it lasts."""
+        if self._faults.get(source) != fault:
+            self._faults[source] = fault
+            _log.warning("background work can't be looked up: %s (is LOCALAIK_DATA_DIR writable?)", fault)
+        asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self.wake)
 
     async def _work(self, unit: Unit) -> None:
         with as_background():

@@ -1,12 +1,11 @@
 """Attachments become parts: the one place where all limits of a request meet."""
 
 import asyncio
-import os
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from localaik.content import Attachment, Image, StoredFiles, Text
 from localaik.errors import InvalidMedia
@@ -23,8 +22,6 @@ from localaik.media.text import decode_text
 from localaik.settings import PdfMode, Settings
 
 __all__ = ["MediaLoader"]
-
-_MOST_WORKERS: Final = 4
 
 T = TypeVar("T")
 
@@ -50,7 +47,7 @@ class MediaLoader:
         self, settings: Settings, *, stored: StoredFiles | None = None, fetcher: Fetcher | None = None
     ) -> None:
         self._settings = settings
-        workers = settings.pdf_workers or min(_MOST_WORKERS, os.cpu_count() or 1)
+        workers = settings.pages_at_once
         self._executor = ThreadPoolExecutor(max(workers, 2), thread_name_prefix="localaik-media")
         self._pdfs = PdfReader(settings, self._executor, workers=workers)
         self._fetcher = fetcher or Fetcher(settings)

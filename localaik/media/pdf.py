@@ -228,7 +228,8 @@ class PdfReader:
         async with self._turns:
             try:
                 async with asyncio.timeout(clock.remaining()):
-                    await run_tool(program, arguments, directory, output)
+                    limit = self._settings.pdf_memory_bytes
+                    await run_tool(program, arguments, directory, output, memory_bytes=limit)
             except TimeoutError:
                 raise TimedOut(
                     f"The PDF took longer than {self._settings.pdf_timeout_seconds:g} seconds "

@@ -12,12 +12,16 @@ __all__ = ["is_whole_png"]
 
 _SIGNATURE_BYTES: Final = 8
 _STEP_BYTES: Final = 1 << 20
+_SURPLUS_BYTES: Final = 1 << 16  # some encoders are careless; more of it is made to fill the memory of a decoder
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _ADAM7: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def is_whole_png(data: bytes) -> bool:
-    """Whether header, palette and pixels are complete and undamaged. `data` starts with the signature."""
+    """Whether header, palette and pixels are complete and undamaged, and there is no more than that.
+
+    `data` starts with the signature. Decoders unpack all that is packed as pixels, whatever the header promises.
+    """
     chunks = _chunks(data)
     try:
         kind, header = next(chunks)
@@ -56,8 +60,10 @@ def _holds_pixels(chunks: Iterator[tuple[bytes, memoryview]], header: memoryview
     unpacker = zlib.decompressobj()
     for kind, content in chunks:
         has_palette = has_palette or kind == b"PLTE"
-        if kind == b"IDAT" and missing > 0:
-            missing -= _unpacked_size(unpacker, content, missing)
+        if kind == b"IDAT" and not unpacker.eof:
+            missing -= _unpacked_size(unpacker, content, missing + _SURPLUS_BYTES)
+            if missing <= -_SURPLUS_BYTES:
+                return False
     return has_palette and missing <= 0
 
 

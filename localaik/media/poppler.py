@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -68,14 +69,20 @@ def find_tool(program: str) -> str:
 
 
 async def run_tool(
-    program: str, arguments: Sequence[str], directory: Path, output: int | Callable[[bytes], object]
+    program: str,
+    arguments: Sequence[str],
+    directory: Path,
+    output: int | Callable[[bytes], object],
+    *,
+    memory_bytes: int = 0,
 ) -> None:
-    """Run one of poppler's programs in `directory` to its end.
+    """Run one of poppler's programs in `directory` to its end, within `memory_bytes` of address space (0: any).
 
     What it writes goes to `output`: a file descriptor, or a function that is called with each piece. A pipe costs a
     turn of the event loop for every 4 KB that poppler writes, so page images go to files.
     A caller that is cancelled or timed out, or whose function raises, leaves no process behind. Raises `MissingTool`,
-    `InternalFault` where the program crashed, and `MediaError` (`broken_pdf`) where it gave up on the file.
+    `InternalFault` where the program crashed, and `MediaError` where it gave up on the file (`broken_pdf`) or needs
+    more memory (`pdf_too_complex`): a page of 2 KB can ask for gigabytes.
     """
     path = find_tool(program)
     try:
@@ -90,6 +97,7 @@ async def run_tool(
         )
     except OSError:
         raise missing_poppler(program) from None
+    is_bounded = _bound_memory(process.pid, memory_bytes)
     try:
         if process.stdout is not None and callable(output):
             while piece := await process.stdout.read(_READ_BYTES):
@@ -100,7 +108,29 @@ async def run_tool(
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.communicate()
+    if is_bounded and process.returncode == -signal.SIGABRT:  # how C++ ends where memory does
+        raise MediaError(
+            "pdf_too_complex",
+            f"The PDF needs more than {memory_bytes} bytes of memory to be read (LOCALAIK_PDF_MEMORY_BYTES).",
+        )
     _check_status(program, process.returncode)
+
+
+def _bound_memory(pid: int, limit: int) -> bool:
+    """Let a program that has just been started have `limit` bytes and no more; False where the system can't do that.
+
+    Only Linux can set a limit from outside (prlimit(2)). Setting it between fork and exec would need code of ours
+    there, which is unsafe in a process with threads.
+    """
+    if not limit:
+        return False
+    try:
+        import resource  # noqa: PLC0415 - does not exist on Windows
+
+        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+    except (ImportError, AttributeError, OSError, ValueError):  # ended already, or bounded more tightly from outside
+        return False
+    return True
 
 
 def _check_status(program: str, status: int | None) -> None:

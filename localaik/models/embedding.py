@@ -21,4 +21,4 @@ def embedding_models(settings: Settings) -> Registry:
         file = path or tiny_embedding()
         name, created = file.stem, time_stamp(file)
     entry = ModelEntry(name, created, _OWNER, settings.embedding_ctx_size, f"Embeddings by {name}.", embeds=True)
-    return Registry([entry], strict=settings.strict_models)
+    return Registry([entry], strict=settings.names_are_strict)

@@ -22,7 +22,7 @@ def served_models(settings: Settings) -> Registry:
             ModelEntry(entry, created, _OWNER, settings.ctx_size, description)
             for entry, description in [(name, f"Answered by {name}."), *((a, f"An alias of {name}.") for a in aliases)]
         ],
-        strict=settings.strict_models,
+        strict=settings.names_are_strict,
     )
 
 

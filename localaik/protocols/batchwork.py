@@ -1,17 +1,21 @@
 """Batches in the background, the same for every protocol: what is done next, what is tried again, what is kept."""
 
+import json
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from localaik.errors import EngineUnreachable, InternalFault, LocalaikError, Unavailable
+from localaik.jobs.ended import EndedWork
 from localaik.jobs.runner import Unit
 from localaik.protocols.contract import Services
 from localaik.state.batch_records import Batch, BatchItem, Step
+from localaik.state.faults import UnknownBatch
 
-__all__ = ["BatchRules", "BatchWork", "in_large_pieces"]
+__all__ = ["BatchRules", "BatchWork", "in_large_pieces", "tell_end"]
 
 _MOST_ATTEMPTS: Final = 3  # a request that kills the engine would kill it again and again
 _PIECE_BYTES: Final = 1 << 18
@@ -23,6 +27,7 @@ _log = logging.getLogger(__name__)
 class BatchRules:
     """What batches are to one protocol. Results are in its own words."""
 
+    protocol: str
     kinds: tuple[str, ...]
     """The kinds of jobs that are its own."""
     window_seconds: float
@@ -65,6 +70,7 @@ class BatchWork:
     async def _do(self, step: Step) -> None:
         if step.item is None:
             await self._rules.whole(self._services, step.batch)
+            await tell_end(self._services, self._rules.protocol, step.batch.id)
             return
         await self._answer(step.batch, step.item)
         self._attempts.pop((step.batch.id, step.item.place), None)
@@ -95,6 +101,30 @@ class BatchWork:
         place = batch.id, item.place
         self._attempts[place] = self._attempts.get(place, 0) + 1
         return self._attempts[place] >= _MOST_ATTEMPTS
+
+
+async def tell_end(services: Services, protocol: str, batch_id: str) -> None:
+    """Tell `services.ended` of a batch, if it has ended and was not deleted."""
+    with suppress(UnknownBatch):
+        batch = await (await services.store.batches()).get(batch_id)
+        if not batch.active:
+            services.ended(_ended(protocol, batch))
+
+
+def _ended(protocol: str, batch: Batch) -> EndedWork:
+    usage = json.loads(batch.usage) if batch.usage else {}
+    return EndedWork(
+        protocol,
+        "batch",
+        batch.id,
+        batch.state,
+        ((batch.ended or batch.updated) - batch.created).total_seconds(),
+        model=batch.model,
+        tokens_in=usage.get("input_tokens"),
+        tokens_out=usage.get("output_tokens"),
+        requests=batch.total,
+        failed=batch.failed,
+    )
 
 
 async def in_large_pieces(lines: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

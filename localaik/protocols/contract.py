@@ -8,6 +8,7 @@ from aiohttp import web
 
 from localaik.errors import LocalaikError
 from localaik.http.call import Call
+from localaik.jobs.ended import EndedWork, tell_nobody
 from localaik.jobs.live import LiveRuns
 from localaik.jobs.locks import NamedLocks
 from localaik.jobs.runner import Runner, Source
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from localaik.embeddings.embedder import Embedder
     from localaik.generation.run import Pipeline
     from localaik.models.registry import Registry
+    from localaik.protocols.description import Description, Names
     from localaik.settings import Settings
     from localaik.state.store import Store
 
@@ -38,6 +40,8 @@ class Services:
     jobs: Runner = field(default_factory=Runner)
     live: LiveRuns = field(default_factory=LiveRuns)
     locks: NamedLocks = field(default_factory=NamedLocks)
+    ended: Callable[[EndedWork], None] = tell_nobody
+    """Told of work in the background at its end."""
 
 
 Handler = Callable[[Call, Services], Awaitable[web.StreamResponse]]
@@ -60,6 +64,12 @@ class Route:
     key_parameter: str | None = None
     is_open: bool = False
     """Answers callers without a key, too."""
+    bucket: str = ""
+    """The group of routes whose calls count together where they are limited; none for what costs nothing."""
+    run: str = ""
+    """The variable part of the path that names something which another worker may have in its hands; or nothing."""
+    counts_itself: bool = False
+    """The handler takes from the call's quota: one request is not one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +86,5 @@ class Protocol:
     """Makes the source of what this protocol does without anybody waiting."""
     key_in_query: bool = False
     """Callers may send their key as the query parameter `key`."""
+    describe: "Callable[[Names], Description] | None" = None
+    """Tells what its routes take and answer, for readers. Slow, so nobody asks before there is a reader."""

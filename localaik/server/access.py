@@ -10,7 +10,7 @@ from localaik.errors import LocalaikError
 from localaik.http.call import Call
 from localaik.server.logs import Structured, escape
 
-__all__ = ["CLIENT_CLOSED_REQUEST", "AccessLine", "is_cut_short", "log_access"]
+__all__ = ["CLIENT_CLOSED_REQUEST", "AccessLine", "is_cut_short", "log_access", "name_of", "quoted"]
 
 CLIENT_CLOSED_REQUEST: Final = 499
 """What is logged for a caller who left before the answer was complete: nginx's word, never sent."""
@@ -66,7 +66,7 @@ class AccessLine(Structured):
             [
                 f"{_SHORT[name]}={value}{_UNITS.get(name, '')}"
                 if type(value) is not str
-                else f"{_SHORT[name]}={_quoted(hide(value))}"
+                else f"{_SHORT[name]}={quoted(hide(value))}"
                 for name, value in self._figures().items()
             ]
         )
@@ -98,9 +98,9 @@ class AccessLine(Structured):
         figures: dict[str, object] = {"request_id": call.request_id}
         client_id = call.request.headers.get("X-Client-Request-Id")
         if client_id:
-            figures["client_request_id"] = _name(client_id)
+            figures["client_request_id"] = name_of(client_id)
         if call.model is not None:
-            figures["model"] = _name(call.model)
+            figures["model"] = name_of(call.model)
         if call.prompt_tokens is not None:
             figures["tokens_in"] = call.prompt_tokens
         if call.completion_tokens is not None:
@@ -113,7 +113,7 @@ class AccessLine(Structured):
         if call.failure is not None:
             figures["fault"] = type(call.failure).__name__
             if isinstance(call.failure, LocalaikError) and call.failure.reason:
-                figures["reason"] = _name(call.failure.reason)
+                figures["reason"] = name_of(call.failure.reason)
         return figures
 
 
@@ -129,7 +129,8 @@ def log_access(call: Call, raw_path: str, status: int) -> None:
         _log.handle(_log.makeRecord(_log.name, logging.INFO, __file__, 0, AccessLine(call, raw_path, status), (), None))
 
 
-def _name(text: str) -> str:
+def name_of(text: str) -> str:
+    """A text from outside on one line, cut where it is long."""
     return escape(_cut(text, _MAX_NAME_CHARS))
 
 
@@ -142,7 +143,8 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[:limit] + "..."
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A value of a line of text: in quotes where it has anything in it but letters, digits and `._:/@+-`."""
     if _PLAIN.fullmatch(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -8,6 +8,7 @@ from localaik.engine.embedding import EmbeddingEngine
 from localaik.engine.engine import Engine
 from localaik.engine.launchers.base import StartError
 from localaik.generation.run import Pipeline
+from localaik.jobs.ended import EndedWork
 from localaik.jobs.live import LiveRuns
 from localaik.jobs.runner import Runner
 from localaik.media.loader import MediaLoader
@@ -15,13 +16,17 @@ from localaik.models.served import served_models
 from localaik.protocols.contract import Services
 from localaik.protocols.gemini import PROTOCOL as GEMINI
 from localaik.protocols.gemini import read_google_fields
-from localaik.protocols.openai import PROTOCOL as OPENAI
 from localaik.protocols.openai import beside_gemini, read_transcript
+from localaik.protocols.openai import with_profile as openai_with_profile
 from localaik.protocols.workbench import workbench
 from localaik.server.app import Face
+from localaik.server.background import log_work
+from localaik.server.company import Company
 from localaik.server.health import service_protocol
-from localaik.server.metrics import Metrics, metrics_route
-from localaik.settings import Settings
+from localaik.server.metrics import Metrics, engine_figures, metrics_route
+from localaik.server.pages import with_pages
+from localaik.server.windows import LocalRates
+from localaik.settings import Settings, read_rates
 from localaik.state.store import Store
 
 if TYPE_CHECKING:
@@ -44,31 +49,61 @@ class Assembled(NamedTuple):
     """To be closed."""
     tracing: "Tracing | None"
     """To be closed, away from the event loop."""
+    counted: Callable[[], bytes]
+    """The figures for `/metrics` so far; nothing where they are off."""
 
 
 def assemble(
-    settings: Settings, engine: Engine, embedding_engine: EmbeddingEngine | None, is_stopping: Callable[[], bool]
+    settings: Settings,
+    engine: Engine,
+    embedding_engine: EmbeddingEngine | None,
+    is_stopping: Callable[[], bool],
+    company: Company,
 ) -> Assembled:
-    """A server on its engines."""
+    """A server on its engines, with what it shares with others."""
+    metrics = Metrics() if settings.metrics else None
+
+    def ended(work: EndedWork) -> None:
+        if metrics is not None:
+            metrics.record_work(work)
+        if settings.access_log:
+            log_work(work)
+
     store = Store(settings)
     loader = MediaLoader(settings, stored=store)
     embedder = Embedder(embedding_engine, settings)
-    jobs = Runner(settings.batch_concurrency)
-    services = Services(settings, Pipeline(engine, settings, loader), served_models(settings), store, embedder, jobs)
-    metrics = Metrics() if settings.metrics else None
+    jobs = company.jobs or Runner(settings.batch_concurrency)
+    services = Services(
+        settings,
+        Pipeline(engine, settings, loader),
+        served_models(settings),
+        store,
+        embedder,
+        jobs,
+        LiveRuns(company.directory),
+        company.locks,
+        ended,
+    )
     tracing = _tracing() if settings.otel else None
-    told = () if metrics is None else (metrics_route(metrics, engine, embedding_engine),)
+    told = () if metrics is None else (metrics_route(metrics, engine, embedding_engine, company.collect),)
     protocols = [
         GEMINI,
-        OPENAI,
+        openai_with_profile(settings.chat_profile),
         beside_gemini(read_google_fields),
         workbench(read_transcript),
-        service_protocol(engine, embedding_engine, is_stopping, told),
+        with_pages(service_protocol(engine, embedding_engine, is_stopping, told, company.settings), lambda: protocols),
     ]
     for protocol in protocols:
         if protocol.background is not None:
             jobs.add(protocol.background(services))
-    return Assembled(Face(services, protocols, metrics, tracing), loader, store, jobs, services.live, tracing)
+    limited = read_rates(settings.rate_limits)
+    rates = company.rates or (LocalRates(limited) if limited else None)
+    face = Face(services, protocols, metrics, tracing, rates)
+
+    def counted() -> bytes:
+        return b"" if metrics is None else metrics.dump(engine_figures(engine, embedding_engine))
+
+    return Assembled(face, loader, store, jobs, services.live, tracing, counted)
 
 
 def _tracing() -> "Tracing":

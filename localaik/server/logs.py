@@ -24,7 +24,6 @@ __all__ = [
     "escape",
     "secrets_hider",
     "set_up_logging",
-    "without_request",
 ]
 
 Hide = Callable[[str], str]
@@ -101,25 +100,9 @@ def set_up_logging(settings: Settings) -> None:
     hide = secrets_hider(settings)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(hide) if settings.log_format == "json" else TextFormatter(hide))
-    logging.getLogger("aiohttp.server").addFilter(without_request)
     # Nothing here shows these, and finding them costs each record some microseconds.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-
-
-def without_request(record: logging.LogRecord) -> bool:
-    """A filter for aiohttp's logger: what is no HTTP is told without the bytes, which may hold a key or a prompt.
-
-    Always true: no record is dropped.
-    """
-    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 - loaded by then, and not before
-
-    fault = record.exc_info[1] if record.exc_info else None
-    if isinstance(fault, HttpProcessingError):
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg, record.args = "a request that is no valid HTTP was refused (%s)", (type(fault).__name__,)
-        record.exc_info = record.exc_text = None
-    return True
 
 
 def secrets_hider(settings: Settings) -> Hide:

@@ -7,9 +7,11 @@ of series is bounded. https://prometheus.io/docs/instrumenting/exposition_format
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from operator import add
 from typing import Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from localaik import __version__
@@ -18,10 +20,11 @@ from localaik.engine.engine import Engine
 from localaik.engine.gate import Gate
 from localaik.http.call import Call
 from localaik.http.respond import json_response
+from localaik.jobs.ended import EndedWork
 from localaik.protocols.contract import ALWAYS_SERVED, Route, Services
 from localaik.server.access import CLIENT_CLOSED_REQUEST, is_cut_short
 
-__all__ = ["EngineFigures", "Metrics", "engine_figures", "metrics_route"]
+__all__ = ["Counted", "EngineFigures", "Metrics", "engine_figures", "metrics_route"]
 
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -48,44 +51,79 @@ class EngineFigures(NamedTuple):
     busy: int
     waiting: int
 
+    def with_more(self, other: "EngineFigures") -> "EngineFigures":
+        """The same engine, with the requests of another process, which may have known it for longer."""
+        newer = other if self.state == "off" else self
+        return newer._replace(
+            restarts=max(self.restarts, other.restarts),
+            slots=max(self.slots, other.slots),
+            busy=self.busy + other.busy,
+            waiting=self.waiting + other.waiting,
+        )
 
-class _Histogram:
+
+class _Histogram(msgspec.Struct):
     """Observations in seconds: how many up to each bound, and their sum."""
 
-    __slots__ = ("_counts", "_sum")
-
-    def __init__(self) -> None:
-        self._counts = [0] * (len(_SECONDS) + 1)
-        self._sum = 0.0
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
+    sum: float = 0.0
 
     def observe(self, seconds: float) -> None:
-        self._counts[bisect_left(_SECONDS, seconds)] += 1
-        self._sum += seconds
+        self.counts[bisect_left(_SECONDS, seconds)] += 1
+        self.sum += seconds
+
+    def add(self, other: "_Histogram") -> None:
+        """Count what another one has observed, too."""
+        self.counts = list(map(add, self.counts, other.counts))
+        self.sum += other.sum
 
     def lines(self, name: str, labels: Labels = ()) -> Iterator[str]:
         """All its samples."""
         before = "".join([f"{part}," for part in _parts(labels)])
         total = 0
-        for bound, count in zip(_BOUNDS, self._counts, strict=True):
+        for bound, count in zip(_BOUNDS, self.counts, strict=True):
             total += count
             yield f'{name}_bucket{{{before}le="{bound}"}} {total}'
-        yield _sample(f"{name}_sum", labels, self._sum)
+        yield _sample(f"{name}_sum", labels, self.sum)
         yield _sample(f"{name}_count", labels, total)
 
 
-class _Figures:
+class _Figures(msgspec.Struct):
     """Of one route."""
 
-    __slots__ = ("completion_tokens", "cut", "first_token", "left", "prompt_tokens", "seconds", "statuses")
+    statuses: list[int] = msgspec.field(default_factory=lambda: [0] * len(_CLASSES))
+    seconds: _Histogram = msgspec.field(default_factory=_Histogram)
+    first_token: _Histogram | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cut: int = 0
+    left: int = 0
 
-    def __init__(self) -> None:
-        self.statuses = [0] * len(_CLASSES)
-        self.seconds = _Histogram()
-        self.first_token: _Histogram | None = None
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.cut = 0
-        self.left = 0
+    def add(self, other: "_Figures") -> None:
+        """Count what another one has counted, too."""
+        self.statuses = list(map(add, self.statuses, other.statuses))
+        self.seconds.add(other.seconds)
+        if other.first_token is not None:
+            self.first_token = self.first_token or _Histogram()
+            self.first_token.add(other.first_token)
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        self.cut += other.cut
+        self.left += other.left
+
+
+class Counted(msgspec.Struct):
+    """What one process has counted."""
+
+    routes: list[tuple[tuple[str, str, str], _Figures]]
+    slot_wait: _Histogram
+    active: int
+    engines: list[EngineFigures]
+    background: list[tuple[tuple[str, str, str], int]]
+    started: float
+    """Unix time."""
+    started_monotonic: float
+    """Of a clock that all processes of a machine share."""
 
 
 class Metrics:
@@ -96,6 +134,7 @@ class Metrics:
         """Tells how many requests are being answered; set by whoever answers them."""
         self._routes: dict[tuple[str, str, str], _Figures] = {}
         self._slot_wait = _Histogram()
+        self._background: dict[tuple[str, str, str], int] = {}
         self._started = time.time()
         self._started_monotonic = time.monotonic()
 
@@ -120,6 +159,53 @@ class Metrics:
             figures.left += 1
         elif is_cut_short(call, status):
             figures.cut += 1
+
+    def record_work(self, work: EndedWork) -> None:
+        """Count work in the background that has ended."""
+        key = (work.protocol, work.kind, work.status)
+        self._background[key] = self._background.get(key, 0) + 1
+
+    def dump(self, engines: Sequence[EngineFigures]) -> bytes:
+        """All figures of this process, for another one that tells those of several."""
+        return msgspec.msgpack.encode(
+            Counted(
+                list(self._routes.items()),
+                self._slot_wait,
+                self.active(),
+                list(engines),
+                list(self._background.items()),
+                self._started,
+                self._started_monotonic,
+            )
+        )
+
+    @staticmethod
+    def of_all(dumps: Sequence[bytes]) -> tuple["Metrics", list[EngineFigures]]:
+        """The sum of what several processes have dumped, and how their engines stand."""
+        total = Metrics()
+        active = 0
+        engines: dict[str, EngineFigures] = {}
+        for counted in map(_read, dumps):
+            for key, figures in counted.routes:
+                total._routes.setdefault(key, _Figures()).add(figures)
+            total._slot_wait.add(counted.slot_wait)
+            total._started = min(total._started, counted.started)
+            total._started_monotonic = min(total._started_monotonic, counted.started_monotonic)
+            active += counted.active
+            for work, count in counted.background:
+                total._background[work] = total._background.get(work, 0) + count
+            for one in counted.engines:
+                known = engines.get(one.role)
+                engines[one.role] = one if known is None else known.with_more(one)
+        total.active = lambda: active
+        return total, list(engines.values())
+
+    @staticmethod
+    def of_ended(dumps: Sequence[bytes]) -> bytes:
+        """As `dump`: what processes had counted that have ended, so that no sum ever gets smaller."""
+        total, _ = Metrics.of_all(dumps)
+        total.active = int
+        return total.dump([])
 
     def render(self, engines: Sequence[EngineFigures]) -> bytes:
         """The whole page. It is asked for by a request, which is not counted as active."""
@@ -154,6 +240,12 @@ class Metrics:
         help_text = "Time that requests stood in the queue for a slot of an engine."
         yield _family(name, "histogram", help_text, self._slot_wait.lines(name))
         yield _gauge("localaik_requests_active", "Requests that are being answered.", {(): max(self.active() - 1, 0)})
+        name = "localaik_background_ended_total"
+        counts_of_work = (
+            _sample(name, tuple(zip(("protocol", "work", "status"), key, strict=True)), count)
+            for key, count in sorted(self._background.items())
+        )
+        yield _family(name, "counter", "Batches, and responses in the background, that have ended.", counts_of_work)
 
     @staticmethod
     def _of_engines(engines: Sequence[EngineFigures]) -> Iterator[list[str]]:
@@ -181,6 +273,8 @@ class Metrics:
         yield _gauge("process_start_time_seconds", "Start of the server, Unix time.", {(): round(self._started, 3)})
 
 
+_read: Final = msgspec.msgpack.Decoder(Counted).decode
+
 _SUMS: Final = (
     (
         "localaik_prompt_tokens_total",
@@ -205,11 +299,23 @@ def engine_figures(engine: Engine, embedding_engine: EmbeddingEngine | None) -> 
     return told
 
 
-def metrics_route(metrics: Metrics, engine: Engine, embedding_engine: EmbeddingEngine | None) -> Route:
-    """The route that tells `metrics`. Nothing that it asks waits for an engine."""
+def metrics_route(
+    metrics: Metrics,
+    engine: Engine,
+    embedding_engine: EmbeddingEngine | None,
+    collect: Callable[[], Awaitable[list[bytes]]] | None = None,
+) -> Route:
+    """The route that tells `metrics`. Nothing that it asks waits for an engine.
+
+    `collect` gets the dumps of all processes of the server, this one's among them, where there are several.
+    """
 
     async def tell(call: Call, _services: Services) -> web.Response:
-        page = metrics.render(engine_figures(engine, embedding_engine))
+        if collect is None:
+            page = metrics.render(engine_figures(engine, embedding_engine))
+        else:
+            total, engines = Metrics.of_all(await collect())
+            page = total.render(engines)
         return json_response(page, content_type=_CONTENT_TYPE, gzip_for=call)
 
     return Route("GET", "/metrics", tell, ALWAYS_SERVED)

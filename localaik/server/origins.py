@@ -14,7 +14,8 @@ _ANY: Final = "*"
 _ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 _EXPOSED: Final = {
     "Access-Control-Expose-Headers": "X-Session-Id, X-Request-Id, Retry-After, X-Cache, X-Input-Truncated,"
-    " x-localaik-ignored, X-Goog-Upload-URL, X-Goog-Upload-Status"
+    " x-localaik-ignored, X-Goog-Upload-URL, X-Goog-Upload-Status, x-ratelimit-limit-requests,"
+    " x-ratelimit-remaining-requests, x-ratelimit-reset-requests"
 }
 _NONE: Final[Mapping[str, str]] = {}
 _MAX_AGE_SECONDS: Final = 600

@@ -6,7 +6,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SURFACES", "is_loopback", "normal_origin", "read_hosts", "read_keys", "read_origins", "read_surfaces"]
+__all__ = [
+    "SURFACES",
+    "is_loopback",
+    "normal_origin",
+    "read_hosts",
+    "read_keys",
+    "read_origins",
+    "read_surfaces",
+    "split_hosts",
+]
 
 SURFACES: Final = (
     "openai-chat",
@@ -18,6 +27,8 @@ SURFACES: Final = (
     "openai-extra",
     "gemini",
     "sessions",
+    "workbench",
+    "docs",
 )
 """The groups of routes that can be switched off."""
 
@@ -29,8 +40,17 @@ _HOST: Final = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host`, an address or a name, is certain to be reachable from this machine alone."""
+def split_hosts(hosts: str) -> tuple[str, ...]:
+    """The addresses or names of a list with commas."""
+    return tuple(part.strip() for part in hosts.split(","))
+
+
+def is_loopback(hosts: str) -> bool:
+    """Whether all of `hosts`, addresses or names with commas, are certain to be reachable from this machine alone."""
+    return all(map(_is_loopback, split_hosts(hosts)))
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -9,12 +9,15 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from localaik.settings.access import read_hosts, read_origins, read_surfaces
+from localaik.settings.rates import read_proxies, read_rates
 
-__all__ = ["SECRETS", "SECTIONS", "PdfMode", "Settings"]
+__all__ = ["LIMITS", "SECRETS", "SECTIONS", "ChatProfile", "PdfMode", "Settings"]
 
 _EMBEDDED_MODEL: Final = "tiny"
 _EMBEDDED_SLOTS: Final = 4
+_MOST_PAGES_AT_ONCE: Final = 4
 
+ChatProfile = Literal["passthrough", "subset"]
 PdfMode = Literal["images", "text", "both"]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -36,8 +39,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, hide_input_in_errors=True)
 
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on, or several with commas")
     port: int = Field(8090, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that answer requests; they share the port, the engine and all limits"
+    )
     api_key: str = Field(
         "",
         repr=False,
@@ -56,6 +62,11 @@ class Settings(BaseModel):
     surfaces: Annotated[str, AfterValidator(_readable_by(read_surfaces))] = Field(
         "all", min_length=1, description="Groups of routes that are served; what belongs to another one is not there"
     )
+    trusted_proxies: Annotated[str, AfterValidator(_readable_by(read_proxies))] = Field(
+        "",
+        description="Proxies that are believed about who calls (`X-Forwarded-For`): addresses and networks, "
+        "comma-separated",
+    )
 
     engine: Literal["xllamacpp", "llama-server", "llama-cpp-python"] = Field(
         "xllamacpp", description="What runs the model when no upstream is set"
@@ -65,7 +76,10 @@ class Settings(BaseModel):
     chat_template: str = Field("", description="Path of a Jinja file to use instead of the model's own chat template")
     model_id: str = Field("", description="Public name of the model; default: `tiny`, or the file's name")
     model_aliases: str = Field("", description="More names to list for the model, comma-separated")
-    strict_models: bool = Field(False, description="Refuse model names that are not listed")
+    strict_models: bool | None = Field(
+        None,
+        description="Refuse model names that are not listed; default: `on` with the chat profile `subset`, else `off`",
+    )
     llama_server: str = Field("", description="Path of the llama-server binary; default: found in PATH")
     ctx_size: int = Field(8192, ge=256, description="Context window of one slot, in tokens")
     parallel: Count = Field(0, description="Slots of the engine; 0 is automatic (4 for the embedded model, else 1)")
@@ -89,8 +103,6 @@ class Settings(BaseModel):
     thinking_pass: bool = Field(
         True, description="Let a model that was not taught to reason think first where thoughts are asked for (Gemini)"
     )
-    engine_restarts: Count = Field(3, description="Restarts of a crashed engine within 60 s; 0 exits at once")
-    load_wait_seconds: Seconds = Field(120, description="How long a request waits for a loading model")
 
     upstream: str = Field(
         "", repr=False, description="URL of an OpenAI-compatible server to use instead of an own engine"
@@ -101,6 +113,9 @@ class Settings(BaseModel):
         "auto", description="What the upstream can hold an answer to; `auto` is what it is known for"
     )
     require_upstream: bool = Field(False, description="Refuse to start without an upstream")
+
+    engine_restarts: Count = Field(3, description="Restarts of a crashed engine within 60 s; 0 exits at once")
+    load_wait_seconds: Seconds = Field(120, description="How long a request waits for a loading model")
     upstream_connect_timeout_seconds: Seconds = Field(5, description="Time to connect to the engine")
     upstream_first_byte_timeout_seconds: Seconds = Field(600, description="Time to the engine's first byte")
     upstream_idle_timeout_seconds: Seconds = Field(120, description="Longest silence of the engine in an answer")
@@ -130,6 +145,11 @@ class Settings(BaseModel):
     embedding_idle_seconds: Seconds = Field(600, description="Idle time after which the engine for embeddings ends")
     embedding_cache_bytes: Count = Field(16_777_216, description="Memory for embeddings; 0 keeps none")
 
+    rate_limits: Annotated[str, AfterValidator(_readable_by(read_rates))] = Field(
+        "",
+        description="Most calls of one client, for each group of routes: `embed=5/10,chat=10/60` are 5 calls in 10 s "
+        "and 10 in 60 s; `egemma` is `embed=5/10,summarize=2/60,chat=100/60,conversation=100/60`; default: any number",
+    )
     max_body_bytes: Count = Field(67_108_864, description="Longest request body, after decompression")
     max_json_depth: Count = Field(100, description="Deepest nesting of a request body")
     max_messages: Count = Field(4096, description="Most turns of a conversation")
@@ -137,6 +157,8 @@ class Settings(BaseModel):
     body_idle_seconds: Seconds = Field(30, description="Longest silence inside a request body")
     write_idle_seconds: Seconds = Field(60, description="How long a caller may stop reading")
     keepalive_seconds: Seconds = Field(75, description="How long an idle connection is kept")
+    header_timeout_seconds: Seconds = Field(10, description="Time for the head of a request, from its first byte on")
+    max_connections: Count = Field(2048, description="Most connections; further callers get a 503. 0 is no limit")
     sse_ping_seconds: Seconds = Field(15, description="Silence after which OpenAI streams get a comment line")
     request_timeout_seconds: Seconds = Field(0, description="Time limit of a whole request")
     max_concurrent: Count = Field(0, description="Generations at once; 0 is the engine's slots (32 for an upstream)")
@@ -150,6 +172,9 @@ class Settings(BaseModel):
     pdf_max_side_px: int = Field(1792, ge=16, description="Longest side of a page image")
     pdf_timeout_seconds: Seconds = Field(60, description="Time limit for one PDF")
     pdf_workers: Count = Field(0, description="Pages rendered at once; 0 is automatic (cores, at most 4)")
+    pdf_memory_bytes: Count = Field(
+        1_073_741_824, description="Most memory of one program that renders PDF pages (Linux); 0 is no limit"
+    )
     pdf_cache_bytes: Count = Field(134_217_728, description="Memory for rendered pages; 0 keeps none")
     pdf_mode: PdfMode = Field("images", description="What of a PDF the model sees")
     image_max_bytes: Count = Field(20_971_520, description="Largest image file")
@@ -164,6 +189,11 @@ class Settings(BaseModel):
     fetch_connect_timeout_seconds: Seconds = Field(5, description="Time to connect for a fetch")
     fetch_timeout_seconds: Seconds = Field(20, description="Time limit of a fetch")
 
+    chat_profile: ChatProfile = Field(
+        "passthrough",
+        description="Requests of OpenAI's chat: all that is known, other fields travel on to the engine; or a small "
+        "strict subset",
+    )
     strict_wire: bool = Field(False, description="Refuse unknown fields instead of ignoring them")
     thought_signatures: Literal["accept", "strict"] = Field("accept", description="Check signatures of gemini-3 calls")
     server_tools: Literal["ignore", "refuse"] = Field(
@@ -195,6 +225,13 @@ class Settings(BaseModel):
         repr=False,
         description="SQLAlchemy URL of the database that lists what is kept; default: SQLite in `data_dir`",
     )
+    session_overflow: Literal["refuse", "drop_oldest"] = Field(
+        "refuse", description="What happens when a session has outgrown the context window"
+    )
+    compaction: Literal["digest", "model"] = Field(
+        "digest", description="Who shortens a long conversation: localaik, always alike, or the model"
+    )
+
     file_ttl_hours: int = Field(
         48, ge=0, le=876_000, description="Hours after which an uploaded file is deleted; 0 keeps it"
     )
@@ -208,13 +245,7 @@ class Settings(BaseModel):
     max_state_bytes: Count = Field(
         2_147_483_648, description="Most bytes of stored answers; the oldest are deleted for new ones"
     )
-    session_overflow: Literal["refuse", "drop_oldest"] = Field(
-        "refuse", description="What happens when a session has outgrown the context window"
-    )
     session_wait_seconds: Seconds = Field(60, description="How long a request waits for another one of its session")
-    compaction: Literal["digest", "model"] = Field(
-        "digest", description="Who shortens a long conversation: localaik, always alike, or the model"
-    )
     websocket_seconds: Seconds = Field(3600, description="How long a WebSocket may stay open")
     batch_concurrency: int = Field(1, ge=1, description="Requests of batches that run at once, beside all others")
 
@@ -238,6 +269,11 @@ class Settings(BaseModel):
         return surface in read_surfaces(self.surfaces)
 
     @property
+    def names_are_strict(self) -> bool:
+        """`strict_models`, or its default."""
+        return self.chat_profile == "subset" if self.strict_models is None else self.strict_models
+
+    @property
     def slots(self) -> int:
         """Slots of an engine started here."""
         return self.parallel or (_EMBEDDED_SLOTS if self.model_path() is None else 1)
@@ -245,6 +281,11 @@ class Settings(BaseModel):
     def model_path(self) -> Path | None:
         """The model file named by `model`, or None for the embedded model."""
         return None if self.model == _EMBEDDED_MODEL else Path(self.model).expanduser()
+
+    @property
+    def pages_at_once(self) -> int:
+        """Pages of PDFs that are rendered at once."""
+        return self.pdf_workers or min(_MOST_PAGES_AT_ONCE, os.cpu_count() or 1)
 
     @property
     def embedding_url(self) -> str:
@@ -264,14 +305,19 @@ SECTIONS: Final[Mapping[str, str]] = {
     "host": "Listening",
     "engine": "Engine and model",
     "upstream": "Upstream",
+    "engine_restarts": "Engine limits",
     "embeddings": "Embeddings",
-    "max_body_bytes": "Requests",
+    "rate_limits": "Requests",
     "pdf_max_pages": "Media",
-    "strict_wire": "Wire",
+    "chat_profile": "Wire",
     "access_log": "Logs",
     "state": "Storage",
+    "file_ttl_hours": "Storage limits",
 }
 """First field of each group of settings -> the group's title."""
+
+LIMITS: Final = ("Engine limits", "Requests", "Media", "Storage limits")
+"""Groups of settings that bound what callers can use."""
 
 SECRETS: Final = frozenset(
     {"api_key", "upstream_auth_header", "embedding_upstream", "embedding_upstream_auth_header", "database_url"}

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from localaik import __version__
 from localaik.settings.access import SURFACES, is_loopback, read_keys
-from localaik.settings.fields import SECRETS, SECTIONS, Settings
+from localaik.settings.fields import LIMITS, SECRETS, SECTIONS, Settings
+from localaik.settings.rates import BUCKETS, RATE_ALIASES, faulty_rate_aliases, rates_of_aliases, read_rates
 
 __all__ = [
     "ALIASES",
@@ -18,6 +19,8 @@ __all__ = [
     "SettingsError",
     "allowed_values",
     "flag_name",
+    "is_switch",
+    "limits",
     "load",
     "sections",
     "variable_name",
@@ -27,6 +30,7 @@ ENV_PREFIX: Final = "LOCALAIK_"
 TEST_PREFIX: Final = "LOCALAIK_TEST_"
 """Variables of the test suite; `load` takes no notice of them."""
 
+_IMAGE_VARIABLE: Final = "LOCALAIK_IMAGE"  # for the container helper, which is no server
 _MAX_SHOWN_CHARS: Final = 60
 
 
@@ -68,10 +72,11 @@ ALIASES: Final[Mapping[str, str]] = {
     "WORKBENCH_API_KEY": "api_key",
     "GEMMAKIT_API_KEY": "api_key",
     "GEMMAKIT_CORS_ORIGIN": "cors_origin",
+    **dict.fromkeys(RATE_ALIASES, "rate_limits"),
 }
 """A variable of the localaik written in Go, of eGemma or of GemmaKit -> our field; of two that are set, the first wins.
 
-`LK_CTX_SIZE` counts all slots together.
+`LK_CTX_SIZE` counts all slots together. Those of `rate_limits` each say a part of it.
 """
 
 
@@ -96,6 +101,10 @@ _TEXT_FORMS: Final[Mapping[str, str]] = {
     "allowed_hosts": "names without a port, comma-separated",
     "cors_origin": "`*`, `none`, or origins such as `http://localhost:3000`, comma-separated without blanks",
     "surfaces": "`all`, or some of " + ", ".join(f"`{name}`" for name in SURFACES) + ", comma-separated",
+    "trusted_proxies": "addresses and networks such as `10.0.0.0/8`, comma-separated",
+    "rate_limits": "`egemma`, or rates such as `embed=5/10` for some of "
+    + ", ".join(f"`{bucket}`" for bucket in BUCKETS)
+    + ", comma-separated",
     "gpu_layers": "`auto` or a whole number of at least 0",
 }
 
@@ -110,6 +119,11 @@ def flag_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def is_switch(field: str) -> bool:
+    """True for a field that is on or off. Where its default depends on other fields, it is None until it is given."""
+    return Settings.model_fields[field].annotation in {bool, bool | None}
+
+
 def sections() -> dict[str, list[str]]:
     """Title of each group of settings -> its fields, all in the order in which they are declared."""
     grouped: dict[str, list[str]] = {}
@@ -120,12 +134,19 @@ def sections() -> dict[str, list[str]]:
     return grouped
 
 
+def limits(settings: Settings) -> dict[str, object]:
+    """The limits in force by their settings' names; 0 where there is none. Rates are told by the bucket."""
+    values = {name: getattr(settings, name) for title, names in sections().items() if title in LIMITS for name in names}
+    rates = {bucket: rate._asdict() for bucket, rate in read_rates(settings.rate_limits).items()}
+    return {**values, "pdf_workers": settings.pages_at_once, "rate_limits": rates}
+
+
 def allowed_values(field: str) -> str:
     """What a field may hold, as the end of a sentence that begins with "must be"."""
     info = Settings.model_fields[field]
     if get_origin(info.annotation) is Literal:
         return "one of " + ", ".join(f"`{choice}`" for choice in get_args(info.annotation))
-    if info.annotation is bool:
+    if is_switch(field):
         return "`on` or `off`"
     if info.annotation is str:
         return _TEXT_FORMS.get(field, "a text")
@@ -175,6 +196,8 @@ def _candidates(field: str, flags: Mapping[str, object], environ: Mapping[str, s
         meaning = _ALIAS_MEANINGS[alias](text) if alias in _ALIAS_MEANINGS else text
         if field == "ctx_size":
             meaning = _share_of_slot(text, _slots(flags, environ))
+        elif field == "rate_limits":
+            meaning = rates_of_aliases(environ)
         if meaning is not None:
             found.append((alias, meaning))
     return [(source, _without_case(field, value)) for source, value in found]
@@ -216,7 +239,7 @@ def _validated(
         settings = Settings.model_validate(chosen)
     except ValidationError as error:
         fields = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors(include_url=False))
-        faults += [_fault(field, sources[field], flags, environ) for field in fields]
+        faults += [line for field in fields for line in _faults(field, sources[field], flags, environ)]
     try:
         read_keys(str(chosen.get("api_key", "")))
     except ValueError as error:
@@ -226,14 +249,18 @@ def _validated(
     return settings
 
 
-def _fault(field: str, source: str, flags: Mapping[str, object], environ: Mapping[str, str]) -> str:
+def _faults(field: str, source: str, flags: Mapping[str, object], environ: Mapping[str, str]) -> list[str]:
+    """A line for the value of a field that can't be used; one for each alias where several make up the value."""
     wanted = allowed_values(field)
+    if source in RATE_ALIASES:
+        faulty = faulty_rate_aliases(environ)
+        return [f"{name} must be {wanted}, not {_shortened(environ[name])!r}." for name, wanted in faulty.items()]
     if ALIASES.get(source) == "ctx_size":
         low, slots = _bounds(field)[0] or 1, _slots(flags, environ)
         wanted = f"a whole number of at least {low * slots} ({low} for each of the {slots} slots)"
     value = flags[field] if source == "flag" else environ[source]
     shown = "" if field in SECRETS else f", not {_shortened(value)!r}"
-    return f"{_named(field, source)} must be {wanted}{shown}."
+    return [f"{_named(field, source)} must be {wanted}{shown}."]
 
 
 def _named(field: str, source: str) -> str:
@@ -282,7 +309,7 @@ def _strangers(environ: Mapping[str, str]) -> list[str]:
         name
         for name in environ
         if name.startswith(ENV_PREFIX) and not name.startswith(TEST_PREFIX)
-        if name not in known
+        if name not in known and name != _IMAGE_VARIABLE
     )
     if not strangers:
         return []

@@ -56,6 +56,11 @@ class Blobs:
             raise
         return Part(file, digest)
 
+    def cut(self, blob: str, received: int) -> None:
+        """Give back the room that a part takes beyond its first `received` bytes."""
+        with suppress(FileNotFoundError):
+            os.truncate(self._parts / blob, received)
+
     def publish(self, blob: str, received: int, digest: "_Hash | None" = None) -> str:
         """Make a part a whole blob, in one step, and give its SHA-256 in hexadecimal. Arguments as for `open_part`."""
         part = self.open_part(blob, received, digest)

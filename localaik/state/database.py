@@ -1,7 +1,9 @@
 """The database behind the store: opened once, read by many, written by one at a time."""
 
 import asyncio
+import logging
 import math
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from localaik.errors import MissingTool
 from localaik.state.direct import DirectWriter
+from localaik.state.faults import DiskFull
 from localaik.state.migrations import migrate
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["Database", "Together", "sqlite_in", "sqlite_in_memory"]
+__all__ = ["Database", "Together", "sqlite_in", "sqlite_in_memory", "with_driver"]
 
 _WRITING: Final = "localaik_writing"
 _OUTSIDE: Final = "localaik_outside_of_transactions"
@@ -30,6 +34,11 @@ _TIDY_SECONDS: Final = 1.0
 _LONGEST_LOG_PAGES: Final = 16_384  # 64 MiB
 _TURN: Final = 0x6C6F63616C61696B  # any number that other programs in the same database do not use
 _BUSY_SECONDS: Final = 30  # how long another process of the same folder may hold the lock
+
+_SQLITE_NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+_DISK_FULL: Final = "53100"  # PostgreSQL's SQLSTATE
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -158,18 +167,18 @@ class Database:
     async def _tidy_log(self) -> None:
         """Move what SQLite's log holds into the file, beside those who write: they would wait for the disk."""
         try:
-            pages = await self._checkpoint()
+            pages = await self._checkpoint("PASSIVE")
             if pages > _LONGEST_LOG_PAGES:  # it begins anew only where nobody writes at the same time
                 async with self._writer:
-                    await self._checkpoint()
+                    await self._checkpoint("RESTART")  # waits for other processes, too
         finally:
             self._next_tidying = monotonic() + _TIDY_SECONDS
 
-    async def _checkpoint(self) -> int:
+    async def _checkpoint(self, mode: str) -> int:
         """The pages that the log had."""
         async with self._engine.connect() as connection:
             await connection.execution_options(**{_OUTSIDE: True})
-            told = await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+            told = await connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
             return int(told.mappings().one()["log"])
 
     async def _write_together(self, together: Together[W, T], what: W) -> T:
@@ -202,7 +211,13 @@ class Database:
         return results
 
     async def _to_its_end(self, unit: Coroutine[None, None, T]) -> T:
-        return await asyncio.shield(self._start(unit))
+        try:
+            return await asyncio.shield(self._start(unit))
+        except DBAPIError as error:
+            if not _tells_of_no_room(error):
+                raise
+            _log.error("the database can't be written: its disk is full")
+            raise DiskFull from None
 
     def _start(self, unit: Coroutine[None, None, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(unit)
@@ -216,11 +231,25 @@ class Database:
             task.exception()  # told to the caller, who may have left
 
 
+def _tells_of_no_room(error: DBAPIError) -> bool:
+    cause: BaseException | None = error.orig
+    while cause is not None:
+        if getattr(cause, "sqlite_errorcode", None) in _SQLITE_NO_ROOM or getattr(cause, "sqlstate", "") == _DISK_FULL:
+            return True
+        cause = cause.__cause__  # the driver's own, inside of what stands between
+    return False
+
+
+def with_driver(url: URL) -> URL:
+    """The URL with the driver that is used for it, where it names none, or is SQLite's."""
+    if url.get_backend_name() == "sqlite":
+        return url.set(drivername="sqlite+aiosqlite")
+    return url.set(drivername="postgresql+asyncpg") if url.drivername in {"postgres", "postgresql"} else url
+
+
 def _server(url: URL) -> AsyncEngine:
-    if url.drivername in {"postgres", "postgresql"}:
-        url = url.set(drivername="postgresql+asyncpg")
     try:
-        engine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        engine = create_async_engine(with_driver(url), pool_pre_ping=True, hide_parameters=True)
     except ModuleNotFoundError as error:
         if url.get_backend_name() != "postgresql":
             raise
@@ -231,7 +260,7 @@ def _server(url: URL) -> AsyncEngine:
 
 
 def _sqlite(url: URL, *, in_memory: bool) -> AsyncEngine:
-    url = url.set(drivername="sqlite+aiosqlite")
+    url = with_driver(url)
     if in_memory:
         engine = create_async_engine(url, poolclass=StaticPool, hide_parameters=True)
     else:

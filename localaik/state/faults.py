@@ -1,9 +1,10 @@
 """What can go wrong with stored things. Each is a kind of `LocalaikError`, so protocols need to know few of them."""
 
-from localaik.errors import AlreadyExists, BadRequest, NotFound
+from localaik.errors import AlreadyExists, BadRequest, NotFound, Unavailable
 
 __all__ = [
     "CachesFull",
+    "DiskFull",
     "EmptyBatch",
     "FileTooLarge",
     "InvalidCursor",
@@ -25,6 +26,9 @@ __all__ = [
     "WrongOffset",
     "WrongSize",
 ]
+
+_DISK_SECONDS = 5
+"""A person has to make room; but work that waits for it should not wait for ever."""
 
 
 class InvalidId(BadRequest):
@@ -128,6 +132,13 @@ class CachesFull(BadRequest):
             " those that are not needed any more.",
             reason="store_full",
         )
+
+
+class DiskFull(Unavailable):
+    """The disk behind the data folder or the database has no room. What was stored before is as it was."""
+
+    def __init__(self) -> None:
+        super().__init__("Nothing can be stored: the disk is full.", reason="disk_full", retry_after=_DISK_SECONDS)
 
 
 class EmptyBatch(BadRequest):

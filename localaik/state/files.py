@@ -118,7 +118,7 @@ class FileStore:
         """A file for reading; it stays readable when it is deleted meanwhile. Raises `InvalidId`, `UnknownFile`."""
         row = await self._row(file_id)
         try:
-            blob = await self._shelf.on_disk(partial(self._shelf.blobs.open_whole, row["blob"]))
+            blob = await self._shelf.on_disk(partial(self._shelf.blobs.open_whole, row["blob"]), FileIO.close)
         except FileNotFoundError:
             raise UnknownFile(file_id) from None
         try:

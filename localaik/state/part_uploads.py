@@ -4,19 +4,18 @@ Such an upload is an ordinary one (`uploads`) that takes its bytes all at once, 
 blob until then; a process that is killed leaves whole parts, and an upload that can be completed again.
 """
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from io import FileIO
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
 
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
 from localaik.errors import BadRequest
-from localaik.state.blobs import PIECE_BYTES
+from localaik.state.blobs import PIECE_BYTES, Part
 from localaik.state.faults import UnknownUpload, UploadEnded
 from localaik.state.ids import new_blob_id
 from localaik.state.records import NewFile, StoredFile, UploadState
@@ -67,7 +66,6 @@ class PartUploads:
     def __init__(self, uploads: "Uploads") -> None:
         self._uploads = uploads
         self._shelf: Shelf = uploads.shelf
-        self._completing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def begin(self, new: NewFile) -> PartUpload:
         """Start one, which has an hour; `new` has id, size and purpose. Raises as `Uploads.begin`."""
@@ -116,7 +114,7 @@ class PartUploads:
         Raises `UnknownUpload`, `UploadEnded`, and `BadRequest` for unknown parts, another size and another digest; the
         upload then stays as it was.
         """
-        async with self._completing.setdefault(upload_id, asyncio.Lock()):
+        async with self._uploads.lock(f"{upload_id} as a whole"):  # beside the lock of each of its steps
             upload = await self._active(upload_id)
             _check_size(await self._sizes(upload_id, part_ids), upload.size)
             taking = await self._uploads.resume(upload_id)
@@ -158,7 +156,7 @@ class PartUploads:
         return size
 
     async def _keep(self, part_id: str, chunks: AsyncIterable[bytes], most: int) -> int:
-        part = await self._shelf.on_disk(partial(self._shelf.blobs.open_part, part_id, 0))
+        part = await self._shelf.on_disk(partial(self._shelf.blobs.open_part, part_id, 0), Part.close)
         size = 0
         try:
             async for chunk in in_pieces(chunks):
@@ -196,7 +194,7 @@ class PartUploads:
     async def _bytes_of(self, part_ids: Sequence[str], watch: Callable[[bytes], None]) -> AsyncIterator[bytes]:
         """The bytes of the parts, each piece shown to `watch` first."""
         for part_id in part_ids:
-            file = await self._shelf.on_disk(partial(self._shelf.blobs.open_piece, part_id))
+            file = await self._shelf.on_disk(partial(self._shelf.blobs.open_piece, part_id), FileIO.close)
             try:
                 while piece := await self._shelf.on_disk(partial(file.read, PIECE_BYTES)):
                     watch(piece)

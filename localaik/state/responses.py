@@ -35,6 +35,7 @@ class ResponseStore:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._bytes = 0
+        """What is stored, as far as it is known here: of what others store there is an estimate only."""
         self._saving = Together(save_responses)
 
     async def save(self, new: NewResponse, *, history: Sequence[Item] = ()) -> None:
@@ -47,7 +48,8 @@ class ResponseStore:
 
         saving = Saving(new, history, self._shelf.now())
         grown = await self._shelf.database.write_together(self._saving, saving)
-        self._bytes += grown  # not in one line with `await`, before which it would be read
+        # Not in one line with `await`, before which it would be read. Others are taken to store as much as we do.
+        self._bytes += grown * self._shelf.limits.processes
         await self._make_room(keep=new.id)
 
     async def get(self, response_id: str) -> StoredResponse:
@@ -130,10 +132,7 @@ class ResponseStore:
         while await self._shelf.database.write(forget) == _AT_ONCE:
             pass
 
-        async def measure(connection: "AsyncConnection") -> int:
-            return int((await connection.execute(select(func.coalesce(func.sum(RESPONSES.c.size), 0)))).scalar_one())
-
-        self._bytes = await self._shelf.database.read(measure)
+        await self._measure()
         await self._make_room()
 
     def _lives(self) -> ColumnElement[bool]:
@@ -148,10 +147,18 @@ class ResponseStore:
         seconds = self._shelf.limits.answer_seconds
         return self._shelf.now() - seconds * 1_000_000 if seconds else -1
 
+    async def _measure(self) -> None:
+        async def measure(connection: "AsyncConnection") -> int:
+            return int((await connection.execute(select(func.coalesce(func.sum(RESPONSES.c.size), 0)))).scalar_one())
+
+        self._bytes = await self._shelf.database.read(measure)
+
     async def _make_room(self, *, keep: str = "") -> None:
         limit = self._shelf.limits.answer_bytes
         if not limit or self._bytes <= limit:
             return
+        if self._shelf.limits.processes > 1:
+            await self._measure()
         target = limit - limit // _SPARE
         oldest = _oldest(_AT_ONCE).where(RESPONSES.c.id != keep, RESPONSES.c.status.not_in(_UNFINISHED))
 

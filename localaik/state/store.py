@@ -68,24 +68,24 @@ class Store:
 
     async def batches(self, kinds: Collection[str] | None = None) -> "BatchStore":
         """The stored batches of some kinds, or of all. Raises as `files`."""
+        shelf = await self._opened()
         from localaik.state.batches import BatchStore  # noqa: PLC0415 - loaded by the first use only
 
-        await self.files()
-        if self._shelf is None:
-            raise Unavailable("The server is stopping.", reason="stopping")
-        return BatchStore(self._shelf, kinds)
+        return BatchStore(shelf, kinds)
 
     async def completions(self) -> "CompletionStore":
         """The stored chat completions. Raises as `files`."""
+        shelf = await self._opened()
         from localaik.state.completions import CompletionStore  # noqa: PLC0415 - loaded by the first use only
 
-        return CompletionStore(await self._opened())
+        return CompletionStore(shelf)
 
     async def sessions(self) -> "SessionStore":
         """The sessions. Raises as `files`."""
+        shelf = await self._opened()
         from localaik.state.sessions import SessionStore  # noqa: PLC0415 - loaded by the first use only
 
-        return SessionStore(await self._opened())
+        return SessionStore(shelf)
 
     async def responses(self) -> "ResponseStore":
         """The stored responses. Raises as `files`."""
@@ -96,9 +96,10 @@ class Store:
 
     async def conversations(self) -> "ConversationStore":
         """The conversations. Raises as `files`."""
+        shelf = await self._opened()
         from localaik.state.conversations import ConversationStore  # noqa: PLC0415 - loaded by the first use only
 
-        return ConversationStore(await self._opened())
+        return ConversationStore(shelf)
 
     def may_hold_anything(self) -> bool:
         """False where nothing was stored so far, which costs nothing to know."""
@@ -123,11 +124,18 @@ class Store:
                 await asyncio.wait([self._sweeper])
             if self._shelf is not None:
                 await self._shelf.database.close()
+                if self._shelf.part_locks is not None:
+                    self._shelf.part_locks.close()
             if self._temporary is not None:
                 await asyncio.to_thread(self._temporary.cleanup)
             self._files = self._caches = self._responses = self._shelf = self._sweeper = self._temporary = None
 
     async def _opened(self) -> "Shelf":
+        """What all kinds are made of. Whoever needs modules that use SQLAlchemy imports them behind this.
+
+        `_load` imports SQLAlchemy in a thread of its own; two threads that import a package with circles at the same
+        time may both see halves of it.
+        """
         await self.files()
         if self._shelf is None:
             raise Unavailable("The server is stopping.", reason="stopping")
@@ -151,6 +159,7 @@ class Store:
     async def _open_shelf(self) -> "Shelf":
         from localaik.state.blobs import Blobs  # noqa: PLC0415 - loaded by the first use only
         from localaik.state.database import Database, sqlite_in, sqlite_in_memory  # noqa: PLC0415
+        from localaik.state.part_locks import PartLocks  # noqa: PLC0415
         from localaik.state.shelf import Limits, Shelf  # noqa: PLC0415
 
         in_memory = self._settings.state == "memory"
@@ -160,7 +169,8 @@ class Store:
         blobs = await asyncio.to_thread(partial(Blobs, folder, durable=not in_memory))
         url = sqlite_in_memory() if in_memory else self._settings.database_url or sqlite_in(folder, DATABASE_FILE)
         database = await Database.open(url)
-        return Shelf(database, blobs, Limits.of(self._settings), self._clock)
+        locks = PartLocks(folder) if self._settings.workers > 1 else None
+        return Shelf(database, blobs, Limits.of(self._settings), self._clock, locks)
 
     async def _open_files(self, shelf: "Shelf") -> "FileStore":
         from localaik.state.caches import CacheStore  # noqa: PLC0415 - loaded by the first use only
@@ -190,6 +200,7 @@ def _load() -> None:
     import localaik.state.batches  # noqa: PLC0415 - SQLAlchemy is slow to import
     import localaik.state.caches  # noqa: PLC0415
     import localaik.state.completions  # noqa: PLC0415
+    import localaik.state.conversations  # noqa: PLC0415
     import localaik.state.files  # noqa: PLC0415
     import localaik.state.responses  # noqa: PLC0415
     import localaik.state.sessions  # noqa: F401, PLC0415

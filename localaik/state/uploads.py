@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
@@ -11,8 +12,9 @@ from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from localaik.errors import BadRequest
-from localaik.state.blobs import PIECE_BYTES
+from localaik.state.blobs import PIECE_BYTES, Part
 from localaik.state.faults import (
+    DiskFull,
     FileTooLarge,
     NameTaken,
     StoreFull,
@@ -67,9 +69,15 @@ class Uploads:
         await self.row(upload)
         return Upload(self, upload)
 
-    def lock(self, upload: str) -> asyncio.Lock:
+    @asynccontextmanager
+    async def lock(self, upload: str) -> AsyncGenerator[None, None]:
         """What whoever changes the upload must hold."""
-        return self._locks.setdefault(upload, asyncio.Lock())
+        async with self._locks.setdefault(upload, asyncio.Lock()):
+            if self.shelf.part_locks is None:
+                yield
+            else:
+                async with self.shelf.part_locks.hold(upload):
+                    yield
 
     def digest(self, upload: str, received: int) -> "_Hash | None":
         """SHA-256 of the first `received` bytes, where it is still known; a copy."""
@@ -220,6 +228,10 @@ class Upload:
             limit, fault = await self._limit(row["declared"])
             try:
                 return await self._take(received, chunks, limit, fault)
+            except DiskFull:
+                # Bytes that do not count must not take the room of rows, without which nothing can be deleted either.
+                await self._shelf.on_disk(partial(self._shelf.blobs.cut, self.id, received))
+                raise
             except FileNotFoundError:
                 await self._uploads.drop(self.id)
                 raise UnknownUpload from None
@@ -291,7 +303,8 @@ class Upload:
 
     async def _take(self, received: int, chunks: AsyncIterable[bytes], limit: int, fault: BadRequest) -> int:
         digest = self._uploads.digest(self.id, received)
-        part = await self._shelf.on_disk(partial(self._shelf.blobs.open_part, self.id, received, digest))
+        opening = partial(self._shelf.blobs.open_part, self.id, received, digest)
+        part = await self._shelf.on_disk(opening, Part.close)
         total = received
         try:
             async for piece in in_pieces(chunks):

@@ -2,15 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
 
 from localaik.server.main import Server
+from localaik.server.workers.parent import Parent
 from localaik.settings import Settings
 
 START_SECONDS = 60
+
+T = TypeVar("T")
 
 
 class RunningServer:
@@ -36,6 +40,10 @@ class RunningServer:
             self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work` on the server's event loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(START_SECONDS)
+
     @property
     def url(self) -> str:
         return self.server.url
@@ -43,13 +51,17 @@ class RunningServer:
     def _main(self) -> None:
         asyncio.run(self._run())
 
+    def _make(self) -> Any:
+        """A `Server`, or what stands for several workers."""
+        return Server(self._settings) if self._settings.workers == 1 else Parent(self._settings)
+
     async def _run(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
-            self.server = Server(self._settings)
+            self.server = self._make()
             await self.server.start()
-            await self.server.engine.ready()
+            await (self.server.ready() if isinstance(self.server, Parent) else self.server.engine.ready())
         except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
             self._failure = error
             self._started.set()

@@ -152,13 +152,11 @@ async def test_a_conversation_needs_no_body(http: aiohttp.ClientSession) -> None
 
 async def test_items_stay_while_a_response_works_with_them(server: RunningServer, client: AsyncOpenAI) -> None:
     talk = (await client.conversations.create(items=[{"role": "user", "content": "a", "id": "msg_mine"}])).id
-    parts = server.server._parts
-    assert parts is not None
-    assert parts.live.take(talk)
+    held = server.run(server.server._company.locks.take(talk))
     with pytest.raises(openai.ConflictError) as caught:
         await client.conversations.items.create(talk, items=MESSAGES[:1])
     assert caught.value.code == "conversation_locked"
     with pytest.raises(openai.ConflictError):
         await client.conversations.items.delete("msg_mine", conversation_id=talk)
-    parts.live.give_back(talk)
+    held.give_back()
     await client.conversations.items.delete("msg_mine", conversation_id=talk)

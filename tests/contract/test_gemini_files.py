@@ -171,7 +171,7 @@ def test_g042_a_fault_is_raised_at_once_and_no_chunk_is_sent_again(
     monkeypatch.setattr("localaik.state.blobs.Part.write", fail)
     with pytest.raises(errors.ServerError) as caught:
         default_client.files.upload(file=io.BytesIO(b"x" * (CHUNK + 1)), config=PLAIN)
-    assert (caught.value.code, caught.value.status) == (500, "INTERNAL")
+    assert (caught.value.code, caught.value.status) == (503, "UNAVAILABLE")
     assert writes == [1 << 20]
 
 

@@ -44,6 +44,18 @@ async def embeddings_of(http: aiohttp.ClientSession) -> Any:
         return (await answer.json())["embeddings"]
 
 
+@pytest.mark.parametrize("query", ["verbose", "verbose=1", "verbose=true"])
+async def test_health_tells_every_limit_on_request(http: aiohttp.ClientSession, query: str) -> None:
+    async with http.get(f"/health?{query}") as answer:
+        assert answer.status == 200
+        told = (await answer.json())["limits"]
+    assert (told["max_body_bytes"], told["request_timeout_seconds"]) == (67_108_864, 0)
+    assert (told["max_concurrent"], told["rate_limits"]) == (4, {})  # as many as the engine has slots
+    for plain in ("/health", "/health?verbose=0", "/health?verbose=false"):
+        async with http.get(plain) as answer:
+            assert "limits" not in await answer.json()
+
+
 async def test_b010_head_answers_as_get_without_a_body(http: aiohttp.ClientSession) -> None:
     async with http.head("/health") as answer:
         assert (answer.status, await answer.read()) == (200, b"")

@@ -3,9 +3,10 @@
 import json
 import re
 import signal
+from pathlib import Path
 from urllib.request import Request, urlopen
 
-from tests.contract.test_cli import HANG_SECONDS, serving
+from tests.contract.test_cli import HANG_SECONDS, localaik, serving
 
 BODY = {"model": "any", "max_tokens": 3, "messages": [{"role": "user", "content": "Hello, secret!"}]}
 
@@ -42,3 +43,13 @@ def test_b139_b141_the_log_in_json_is_json_throughout() -> None:
     assert 0 < line["engine_ms"] <= line["latency_ms"]
     assert "cut_short" not in line
     assert not re.search(r"sk-\d|secret", errors)
+
+
+def test_a_start_that_fails_is_told_in_json_too(tmp_path: Path) -> None:
+    variables = {"LOCALAIK_LOG_FORMAT": "JSON"}
+    bad_setting = localaik("serve", "--port", "x", "--seed", "y", **variables)
+    missing_model = localaik("serve", "--port", "0", "--model", str(tmp_path / "none.gguf"), **variables)
+    for done, status, words in ((bad_setting, 2, ("--port", "--seed")), (missing_model, 1, ("none.gguf",))):
+        told = [json.loads(line) for line in done.stderr.splitlines()]
+        assert (done.returncode, done.stdout, {line["level"] for line in told}) == (status, "", {"error"})
+        assert all(word in line["message"] for word, line in zip(words, told, strict=True))

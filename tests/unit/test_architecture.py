@@ -30,7 +30,10 @@ HEAVY = {
     "xllamacpp",
     "llama_cpp",
     "numpy",
+    "docker",
     "opentelemetry",
+    "localaik.server.pages.document",
+    "localaik.protocols.description",
 }
 DISTRIBUTIONS = {"PIL": "pillow", "llama_cpp": "llama-cpp-python", "pydantic_core": "pydantic"}
 DISTRIBUTIONS["opentelemetry"] = "opentelemetry-sdk"
@@ -87,6 +90,7 @@ def test_protocols_name_no_other_protocol() -> None:
         ({"xllamacpp", "llama_cpp"}, "engine"),
         ({"typer", "rich"}, "cli"),
         ({"httptools"}, "engine"),
+        ({"docker"}, "container"),
         ({"opentelemetry"}, "server"),
         ({"sqlalchemy", "aiosqlite"}, "state"),
     ],

@@ -14,11 +14,17 @@ from bench.overhead import Series, rows
 from bench.pdf import page_ranges
 from bench.processes import Cores, environment, plan_cores
 from bench.report import Bar, Report, added, parse_arguments, percentile, table
+from bench.slowloris import Crowd
+from bench.soak import KINDS, Soak, order_of
+from bench.soak import _Caller as Soaking
 from bench.stream import Relayed, row
 from bench.upstream import Upstream, chunked, tokens
 from bench.upstream import _Connection as Answering
 from bench.wires import GEMINI, OPENAI
+from bench.workers import Series as WorkersSeries
+from bench.workers import rows as worker_rows
 from localaik.engine.calls import EngineChunk
+from localaik.engine.vectors import read_embeddings
 from localaik.engine.wire import StreamReader
 
 
@@ -33,6 +39,9 @@ class Transport:
         self.written += data
 
     def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
         self.closed = True
 
 
@@ -226,6 +235,17 @@ def test_a_connection_lost_in_an_answer_is_a_fault() -> None:
     assert run.finished.is_set()
 
 
+async def test_a_caller_who_pauses_asks_later_and_must_not_be_cut_off_meanwhile() -> None:
+    run = Run(Load("http://h/", "{}", 1, seconds=60, pause_seconds=3600))
+    transport = Transport()
+    caller = Caller(run)
+    caller.connection_made(as_transport(transport))
+    caller.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert (run.answers, transport.written) == (1, run.message)
+    caller.connection_lost(None)
+    assert run.faults == ["the connection was closed between two requests"]
+
+
 def test_warm_up_counts_as_answers_but_not_as_latencies() -> None:
     run, _ = call(event_stream(b"data: x"), seconds=60, warmup_seconds=60)
     assert (run.answers, run.latencies) == (1, [])
@@ -276,6 +296,13 @@ def test_upstream_lists_its_model_and_has_no_other_routes() -> None:
     assert ask(Upstream(1), b"GET /props HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 404 ")
 
 
+@pytest.mark.parametrize(("texts", "count"), [("one", 1), (["one", "two"], 2)])
+def test_upstream_gives_a_vector_for_each_text(texts: object, count: int) -> None:
+    written = ask(Upstream(1), request_bytes("http://h/v1/embeddings", json.dumps({"input": texts})))
+    answer = read_embeddings(json.loads(written.partition(b"\r\n\r\n")[2]), count)
+    assert (len(answer.vectors), answer.prompt_tokens) == (count, 7 * count)
+
+
 async def test_ticking_upstream_sends_one_event_per_tick() -> None:
     upstream = Upstream(2, tick_seconds=3600)
     transport = Transport()
@@ -312,6 +339,59 @@ def test_stream_row_divides_processor_time_by_chunks() -> None:
     found = row("burst", GEMINI, 32, [relayed])
     assert found["chunks/s"] == 5000
     assert found["CPU us/chunk"] == pytest.approx(3.0)
+
+
+def test_worker_rows_compare_with_one_worker_of_the_same_kind() -> None:
+    series = [
+        WorkersSeries("whole", 1, [outcome(1000, 1.0, answers=100)], cpu_seconds=[0.05]),
+        WorkersSeries("whole", 2, [outcome(1500, 1.0, answers=100)], cpu_seconds=[0.1]),
+        WorkersSeries("stream", 1, [outcome(10, 1.0)], cpu_seconds=[1.0]),
+    ]
+    found = worker_rows(series)
+    assert [row["gain"] for row in found] == [1.0, 1.5, 1.0]
+    assert [row["req/CPU s"] for row in found] == [2000, 1000, 10]
+
+
+def test_slow_callers_never_finish() -> None:
+    crowd = Crowd("127.0.0.1", 1)
+    callers = list(crowd.callers())
+    assert (len(callers), sum(caller.sends_body for caller in callers)) == (1200, 200)
+    assert b"\r\n\r\n" not in crowd.start_of(body=False)
+    head, _, body = crowd.start_of(body=True).partition(b"\r\n\r\n")
+    assert len(body) < int(head.rpartition(b": ")[2])
+
+
+def test_a_soak_sends_every_kind_by_its_share_and_no_text_twice() -> None:
+    order = order_of(KINDS)
+    assert len(order) == 1000
+    assert order == order_of(KINDS)
+    soak = Soak("h", 1, order, limit=1000)
+    sent = [soak.next() for _ in range(1001)]
+    assert sent.pop() is None
+    assert len({request for one in sent if one for request in [one[1]]}) == 1000 - 29  # unknown paths have no text
+    for kind in KINDS:
+        assert [one[0] for one in sent if one].count(kind) == kind.share
+
+
+def test_a_soak_notes_wrong_answers() -> None:
+    soak = Soak("h", 1, [])
+    chat = KINDS[0]
+    soak.judge(chat, 200, b'{"finish_reason": "stop"}')
+    soak.judge(chat, 200, b"{}")
+    soak.judge(chat, 503, b'{"finish_reason": "stop"}')
+    assert (soak.done, len(soak.faults)) == (3, 2)
+
+
+async def test_a_soaking_caller_leaves_when_the_answer_begins() -> None:
+    leaving = next(kind for kind in KINDS if kind.leaves)
+    soak = Soak("h", 1, [leaving], limit=1)
+    transport = Transport()
+    caller = Soaking(soak)
+    caller.connection_made(as_transport(transport))
+    assert transport.written.startswith(b"POST ")
+    caller.data_received(b"HTTP/1.1 200 OK\r\n")
+    caller.connection_lost(None)
+    assert (transport.closed, soak.done, soak.faults, caller.ended.is_set()) == (True, 1, [], True)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from localaik import __version__
 from localaik.cli.main import app
 from localaik.server import main as server_main
-from localaik.settings import ENV_PREFIX, LoadedSettings, Settings, flag_name, sections
+from localaik.settings import ENV_PREFIX, LoadedSettings, Settings, flag_name, is_switch, sections
 
 WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
@@ -57,7 +57,7 @@ def test_the_help_of_serve_has_every_flag_in_its_group() -> None:
         assert section in result.stdout
         for field in fields:
             assert flag_name(field) in words
-            if isinstance(Settings.model_fields[field].default, bool):
+            if is_switch(field):
                 assert f"--no-{flag_name(field)[2:]}" in words
 
 
@@ -92,7 +92,7 @@ def test_flags_become_settings(served: list[LoadedSettings]) -> None:
 def test_every_flag_reaches_its_setting(served: list[LoadedSettings]) -> None:
     arguments: list[str] = []
     for field, info in Settings.model_fields.items():
-        if isinstance(info.default, bool):
+        if is_switch(field):
             arguments.append(flag_name(field))
         else:
             arguments += [flag_name(field), "http://127.0.0.1:1/v1" if field == "upstream" else str(info.default)]

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -49,6 +50,7 @@ def test_a_free_port_is_fine_and_a_taken_one_names_the_way_out() -> None:
     assert str(port) in check.detail
     assert "--port or LOCALAIK_PORT" in check.detail
     assert checks.check_port("127.0.0.1", port).verdict == "ok"
+    assert checks.check_port("127.0.0.1,localhost", port).verdict == "ok"
     assert checks.check_port("127.0.0.1", 0).verdict == "ok"
 
 
@@ -147,7 +149,7 @@ def test_an_upstream_that_is_not_there_or_no_url_is_a_fault() -> None:
 
 def test_with_an_upstream_no_engine_and_no_model_is_looked_at(upstream: http.server.ThreadingHTTPServer) -> None:
     found = list(checks.run_checks(Settings(upstream=f"http://127.0.0.1:{upstream.server_port}/v1", port=0)))
-    assert list(verdicts(found)) == ["localaik", "python", "platform", "upstream", "poppler", "port", "keys"]
+    assert list(verdicts(found)) == ["localaik", "python", "platform", "upstream", "poppler", "store", "port", "keys"]
 
 
 # Embeddings
@@ -236,3 +238,47 @@ def test_the_printed_report_cuts_nothing(capsys: pytest.CaptureFixture[str]) -> 
     assert lines["LOCALAIK_PARALLEL"] == ["2", "LK_PARALLEL"]
     assert lines["LOCALAIK_UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS"] == ["600", "default"]
     assert len(lines) == len(Settings.model_fields)
+
+
+class TestStore:
+    def test_nothing_is_made(self, tmp_path: Path) -> None:
+        check = checks.check_store(Settings(data_dir=str(tmp_path / "new" / "folder")))
+        assert (check.verdict, list(tmp_path.iterdir())) == ("ok", [])
+        assert "not made yet" in check.detail
+        assert checks.check_store(Settings(data_dir=str(tmp_path))).verdict == "ok"
+        assert checks.check_store(Settings(state="memory", data_dir="/dev/null/x")).verdict == "ok"
+
+    @pytest.mark.parametrize(
+        ("url", "words"),
+        [
+            ("nonsense", "no URL"),
+            ("postgresql://me:hunter2@host:port/name", "no URL"),
+            ("foo://me:hunter2@host/name", "unknown kind"),
+            ("mysql+unheard://me:hunter2@host/name", "unknown kind"),
+            ("mysql+mysqldb://me:hunter2@host/name", "the package MySQLdb"),
+            ("sqlite:////dev/null/state.sqlite3", "no folder (LOCALAIK_DATABASE_URL)"),
+        ],
+    )
+    def test_a_bad_database_is_told_without_its_password(self, tmp_path: Path, url: str, words: str) -> None:
+        check = checks.check_store(Settings(data_dir=str(tmp_path), database_url=url))
+        assert check.verdict == "warning"
+        assert words in check.detail
+        assert "hunter2" not in check.detail
+
+    def test_a_good_database_is_named_without_its_password(self, tmp_path: Path) -> None:
+        pytest.importorskip("asyncpg")
+        url = "postgresql://me:hunter2@127.0.0.1:1/name"
+        check = checks.check_store(Settings(data_dir=str(tmp_path), database_url=url))
+        assert check.verdict == "ok"
+        assert "postgresql+asyncpg://me:***@127.0.0.1:1/name" in check.detail
+
+    def test_what_is_in_the_way_is_told(self, tmp_path: Path) -> None:
+        file = tmp_path / "file"
+        file.touch()
+        check = checks.check_store(Settings(data_dir=str(file / "data")))
+        assert (check.verdict, "is no folder (LOCALAIK_DATA_DIR)" in check.detail) == ("warning", True)
+
+    def test_a_full_disk_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**9, 10**9 - 5, 5))
+        check = checks.check_store(Settings(data_dir=str(tmp_path)))
+        assert (check.verdict, "nearly full" in check.detail) == ("warning", True)

@@ -149,6 +149,28 @@ async def test_b153_no_first_byte_in_time(peer: Peer) -> None:
         await peer.gone.wait()
 
 
+async def test_b153_a_head_that_drips_in_is_no_sign_of_life(peer: Peer) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.receive(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while not writer.is_closing():
+            writer.write(b"X-A: b\r\n")
+            await asyncio.sleep(0.002)
+
+    peer.scripts = [drip]
+    async with asyncio.timeout(10):
+        with pytest.raises(TimedOut):
+            await ask(pool_for(peer), seconds=0.05)
+
+
+async def test_a_head_without_an_end_is_a_fault(peer: Peer) -> None:
+    peer.scripts = [peer.answer(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 40_000, then="wait")]
+    with pytest.raises(EngineUnreachable, match="no HTTP"):
+        await ask(pool_for(peer))
+    async with asyncio.timeout(10):
+        await peer.gone.wait()
+
+
 async def test_b153_silence_in_the_middle_after_a_longer_wait_for_the_head(peer: Peer) -> None:
     peer.scripts = [peer.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi", then="wait")]
     response = await pool_for(peer).request("GET", "/", {}, b"", first_byte_seconds=600)

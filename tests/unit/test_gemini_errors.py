@@ -24,6 +24,7 @@ from localaik.errors import (
     MissingTool,
     NotFound,
     NotServed,
+    RateLimited,
     RequestTooLarge,
     TimedOut,
     Unauthorized,
@@ -48,6 +49,7 @@ CASES: list[tuple[LocalaikError, int, str]] = [
     (NotFound("m"), 404, "NOT_FOUND"),
     (UnknownModel("m"), 404, "NOT_FOUND"),
     (MethodNotAllowed(("GET",)), 404, "NOT_FOUND"),
+    (RateLimited("chat", 10, 60, retry_after=1), 429, "RESOURCE_EXHAUSTED"),
     (NotServed("m"), 501, "UNIMPLEMENTED"),
     (InternalFault("m"), 500, "INTERNAL"),
     (MissingTool("m"), 500, "INTERNAL"),
@@ -132,6 +134,9 @@ def test_b111_what_may_be_tried_again_says_when() -> None:
     details = error_object(EngineRefused("m", status=429, retry_after=7))["error"]["details"]  # type: ignore[index]
     assert [detail["@type"].rpartition(".")[2] for detail in details] == ["QuotaFailure", "RetryInfo"]
     assert details[1]["retryDelay"] == "7s"
+    details = error_object(RateLimited("chat", 10, 60, retry_after=8))["error"]["details"]  # type: ignore[index]
+    quota = {"quotaMetric": "chat_requests", "quotaId": "ChatRequestsPer60SecondsPerClient", "quotaValue": "10"}
+    assert (details[0]["violations"], details[1]["retryDelay"]) == ([quota], "8s")
     assert answer_of(EngineRefused("m", status=429)).retry_after == 1
     assert answer_of(EngineRefused("m", status=500)).retry_after is None
     assert answer_of(Unavailable("m", retry_after=2)).retry_after == 2

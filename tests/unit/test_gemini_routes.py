@@ -92,11 +92,13 @@ async def serving(settings: Settings, *names: str) -> AsyncIterator[Face]:
     services = Services(
         settings,
         cast("Pipeline", pipeline),
-        Registry(entries, strict=settings.strict_models),
+        Registry(entries, strict=settings.names_are_strict),
         Store(settings),
         Embedder(None, settings.model_copy(update={"embeddings": "off"})),
     )
-    async with RawTestServer(ServerFace(services, [PROTOCOL]).handle) as server, ClientSession() as http:
+    server = RawTestServer(ServerFace(services, [PROTOCOL]).handle)
+    await server.start_server(auto_decompress=False)  # as the real server
+    async with server, ClientSession() as http:
         yield Face(pipeline, http, server.make_url("/"))
 
 

@@ -299,7 +299,7 @@ async def test_a_disk_that_fails_is_a_clean_fault(caller: Caller, monkeypatch: p
     url = await caller.begin()
     monkeypatch.setattr("localaik.state.blobs.Part.write", fail)
     answer = await caller.send(url, "upload", b"abc", 0)
-    assert answer.fault[:2] == (500, "INTERNAL")
+    assert answer.fault[:2] == (503, "UNAVAILABLE")
     assert answer.headers[STATUS] == "final"
     monkeypatch.undo()
     assert (await caller.send(url, "upload", b"abc", 0)).headers[RECEIVED] == "3"

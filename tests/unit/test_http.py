@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import orjson
@@ -32,7 +33,7 @@ class Face:
         app = web.Application()
         app.router.add_route("*", "/", self._answer)
         self._server = TestServer(app)
-        await self._server.start_server()
+        await self._server.start_server(auto_decompress=False)  # as the real server
         self.url = self._server.make_url("/")
         return self
 
@@ -237,3 +238,75 @@ async def test_silence_is_filled_with_pings() -> None:
         assert await response.content.readexactly(3) == b"a.."
         enough.set()
         assert (await response.text()).endswith("b")
+
+
+def members(*texts: bytes) -> bytes:
+    return b"".join([gzip.compress(text, mtime=0) for text in texts])
+
+
+def bare(text: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(text) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", members(b'{"a":1}')),
+        ("GZIP", members(b'{"a"', b"", b":1}")),
+        ("x-gzip", members(b'{"a":1}')),
+        ("deflate", zlib.compress(b'{"a":1}')),
+        ("deflate", bare(b'{"a":1}')),
+        ("identity", b'{"a":1}'),
+        ("", b'{"a":1}'),
+    ],
+)
+async def test_packed_bodies_are_unpacked(coding: str, body: bytes) -> None:
+    assert await post(body, {**JSON, "Content-Encoding": coding}) == ({"a": 1}, None)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", b""),
+        ("gzip", b'{"a":1}'),
+        ("gzip", members(b'{"a":1}')[:-1]),
+        ("gzip", members(b'{"a":1}') + b"junk"),
+        ("gzip", zlib.compress(b'{"a":1}')),
+        ("deflate", zlib.compress(b'{"a":1}') + b"junk"),
+        ("deflate", zlib.compress(b'{"a":1}')[:-1]),
+        ("deflate", members(b'{"a":1}')),
+    ],
+)
+async def test_damaged_packed_bodies_are_refused(coding: str, body: bytes) -> None:
+    value, raised = await post(body, {**JSON, "Content-Encoding": coding})
+    assert value is None
+    assert isinstance(raised, BadRequest)
+    assert raised.reason == "invalid_json"
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "gzip;q=1", "aws-chunked", "*"])
+async def test_unknown_codings_are_refused_and_not_taken_for_none(coding: str) -> None:
+    value, raised = await post(b'{"a":1}', {**JSON, "Content-Encoding": coding})
+    assert value is None
+    assert isinstance(raised, WrongContentType)
+
+
+async def test_a_bomb_is_unpacked_up_to_the_limit_while_others_have_their_turn() -> None:
+    bomb = gzip.compress(bytes(1 << 24))
+    turns = 0
+
+    async def handle(call: Call) -> web.Response:
+        nonlocal turns
+        reading = asyncio.create_task(read_json(call, Settings(max_body_bytes=1 << 23)))
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await reading
+        return web.Response()
+
+    async with Face(handle) as face, ClientSession() as session:
+        async with session.post(face.url, data=bomb, headers={**JSON, "Content-Encoding": "gzip"}):
+            pass
+        assert isinstance(face.raised, RequestTooLarge)
+    assert turns > 16

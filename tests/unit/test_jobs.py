@@ -244,3 +244,26 @@ async def test_a_unit_that_is_cancelled_before_it_begins_is_released() -> None:
     async with asyncio.timeout(GUARD_SECONDS):
         await released.wait()
     await runner.close()
+
+
+async def test_a_source_that_fails_is_asked_again_and_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(runner_module, "_PAUSE_SECONDS", 0.001)
+    faults: list[Exception] = [PermissionError(), PermissionError(), PermissionError(), OSError()]
+    asked_again = asyncio.Event()
+
+    async def source() -> Unit | None:
+        if faults:
+            raise faults.pop(0)
+        asked_again.set()
+        return None
+
+    runner = Runner()
+    runner.add(source)
+    runner.start()
+    async with asyncio.timeout(GUARD_SECONDS):
+        await asked_again.wait()
+    await runner.close()
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.split(" (")[0].rpartition(" ")[2] for text in told] == ["PermissionError", "OSError"]

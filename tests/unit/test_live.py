@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from localaik.jobs import live
-from localaik.jobs.live import Frame, LiveRuns, Run
+from localaik.jobs.live import Directory, Frame, LiveRuns, Run
 
 
 def frames(*names: str) -> list[Frame]:
@@ -117,18 +117,40 @@ async def test_few_ended_runs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runs.get("c") is None
 
 
-def test_names_are_taken_once() -> None:
-    async def make() -> LiveRuns:
-        return LiveRuns()
+class Told(Directory):
+    def __init__(self) -> None:
+        self.news: list[str] = []
 
-    runs = asyncio.run(make())
-    assert runs.take("conv")
-    assert not runs.take("conv")
-    assert runs.is_taken("conv")
-    runs.give_back("conv")
-    runs.give_back("conv")
-    assert not runs.is_taken("conv")
-    assert runs.take("conv")
+    def came(self, run_id: str) -> None:
+        self.news.append(f"+{run_id}")
+
+    def went(self, run_id: str) -> None:
+        self.news.append(f"-{run_id}")
+
+    async def find(self, run_id: str) -> str | None:
+        return f"where {run_id} is"
+
+
+async def test_neighbours_are_told_once_what_is_here_and_asked_for_what_is_not() -> None:
+    told = Told()
+    runs = LiveRuns(told)
+    may_end = asyncio.Event()
+
+    async def batches() -> AsyncGenerator[list[Frame], None]:
+        await may_end.wait()
+        yield []
+
+    runs.show("r", dict)
+    run = runs.start("r", batches())
+    assert await runs.elsewhere("r") is None
+    runs.hide("r")
+    assert told.news == ["+r"]
+    assert await runs.elsewhere("other") == "where other is"
+    await run.cancel()
+    runs.forget("r")
+    runs.forget("r")
+    runs.hide("r")
+    assert told.news == ["+r", "-r"]
 
 
 def test_what_is_shown_is_as_it_is_now() -> None:

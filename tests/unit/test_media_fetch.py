@@ -1,7 +1,9 @@
 """Fetching, against servers on loopback, with names and addresses that the tests decide."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from socket import AF_INET, AddressFamily
 
@@ -141,7 +143,22 @@ async def test_b123_addresses_that_are_not_public_are_refused(serve: Serve, seen
     assert not seen
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost."])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost.", "0", "0x0", "0.0", "0x7f.1", "127.0.1"),
+        *("LOCALHOST", "127.0.0.1.", "%31%32%37.0.0.1", "loc%61lhost", "１２７.0.0.1", "①②⑦.⓪.⓪.①", "127。0。0。1"),
+        *(
+            "[::]",
+            "[::ffff:7f00:1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::127.0.0.1]",
+            "[2002:7f00:1::]",
+            "[::1%25lo]",
+            "[fd00:ec2::254]",
+        ),
+    ],
+)
 async def test_b123_other_spellings_of_loopback_are_refused(serve: Serve, seen: Requests, host: str) -> None:
     fault = await refusal(f"http://{host}:{port_of(await serve(hello))}/", Settings())
     assert fault.reason in {"forbidden_address", "invalid_url", "fetch_failed"}
@@ -228,6 +245,74 @@ async def test_b123_redirects_to_other_things_are_refused(serve: Serve, location
         return web.Response(status=302, headers={"Location": location} if location else {})
 
     assert (await refusal(await serve(redirect))).reason == reason
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "x\r\nX-Injected: yes",
+        "x\nX-Injected: yes",
+        "x%0d%0aX-Injected:%20yes",
+        "x HTTP/1.1\r\nX-Injected: yes\r\n\r\nGET /y",
+        "?a\r\nX-Injected: yes",
+        "#\r\nX-Injected: yes",
+        "\0",
+        "\u010d\u010aX-Injected: yes",
+    ],
+)
+async def test_b123_nothing_in_a_url_becomes_a_header(serve: Serve, seen: Requests, rest: str) -> None:
+    with suppress(MediaError):
+        await fetch(await serve(hello) + rest)
+    assert len(seen) <= 1
+    assert not [request for request in seen if "X-Injected" in request.headers]
+
+
+async def test_b123_a_body_that_trickles_has_the_time_of_the_whole_fetch(serve: Serve) -> None:
+    """Each byte is news; the time runs on."""
+    left = asyncio.Event()
+
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x")
+                await asyncio.sleep(0.001)
+        finally:
+            left.set()
+
+    url = await serve(trickle)
+    async with asyncio.timeout(30):
+        fault = await refusal(url, Settings(fetch="any", fetch_timeout_seconds=0.1))
+        await left.wait()
+    assert fault.reason == "fetch_failed"
+    assert "LOCALAIK_FETCH_TIMEOUT_SECONDS" in fault.message
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "GZIP", "gzip, gzip", "identity, gzip"])
+async def test_b123_no_answer_is_unpacked(serve: Serve, coding: str) -> None:
+    """So the limit of bytes holds for what is kept, too."""
+
+    async def packed(_request: web.Request) -> web.Response:
+        return web.Response(body=gzip.compress(bytes(1 << 20)), headers={"Content-Encoding": coding})
+
+    assert (await refusal(await serve(packed))).reason == "fetch_failed"
+
+
+async def test_b123_a_head_without_end_is_a_failure() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"X-Header: a\r\n" * 100)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with asyncio.timeout(30):
+        fault = await refusal(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert fault.reason == "fetch_failed"
+    server.close()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -349,6 +350,17 @@ async def test_b115_a_crash_of_poppler_is_ours(loaders: Loaders, tools: PdfTools
         await read(loaders(), make_pdf(pages_of_text(1, 1)))
     assert not isinstance(crashed.value, MissingTool)
     assert program in crashed.value.message
+
+
+@needs_poppler
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bound the memory of another process")
+async def test_b116_a_file_that_asks_for_gigabytes_is_refused(loaders: Loaders, tools: PdfTools) -> None:
+    """Poppler's C++ ends with SIGABRT where it gets no memory."""
+    bounded = 'while [ "$(ulimit -v)" = unlimited ]; do :; done'
+    tools(pdftoppm=f"{bounded}; {sys.executable} -c 'bytes(800 << 20)' 2>/dev/null || kill -ABRT $$")
+    fault = await refusal(loaders(pdf_memory_bytes=600 << 20), make_pdf(pages_of_text(1)))
+    assert fault.reason == "pdf_too_complex"
+    assert "LOCALAIK_PDF_MEMORY_BYTES" in fault.message
 
 
 @needs_poppler

@@ -62,3 +62,17 @@ async def test_a_cancelled_wait_leaves_no_trace() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert locks._locks == {}
+
+
+async def test_who_does_not_wait_is_turned_away_and_a_name_is_given_back_once() -> None:
+    locks = NamedLocks()
+    held = await locks.take("a")
+    assert await locks.is_taken("a")
+    with pytest.raises(OccupiedError):
+        await locks.take("a")
+    held.give_back()
+    next_one = await locks.take("a")
+    held.give_back()
+    assert await locks.is_taken("a")
+    next_one.give_back()
+    assert not await locks.is_taken("a")

@@ -20,6 +20,7 @@ from localaik.errors import (
     MissingTool,
     NotFound,
     NotServed,
+    RateLimited,
     RequestTooLarge,
     TimedOut,
     Unauthorized,
@@ -89,7 +90,23 @@ def test_every_class_of_faults_has_a_row_of_the_table() -> None:
     kinds = {getattr(errors, name) for name in errors.__all__}
     faults = {kind for kind in kinds if issubclass(kind, LocalaikError)}
     told = {type(parameters[0]) for parameters in FAULTS}
-    assert faults - told == {EngineFault, InvalidMedia}  # never raised itself; has a table of its own
+    elsewhere = {InvalidMedia, RateLimited}  # have tests of their own
+    assert faults - told == {EngineFault, *elsewhere}  # the first is never raised itself
+
+
+def test_a_passed_rate_limit_is_told_with_its_numbers() -> None:
+    error = RateLimited("chat", 10, 60, retry_after=7)
+    assert error_object(error) == {
+        "error": {
+            "message": "Rate limit exceeded. Try again in 7 seconds.",
+            "type": "requests",
+            "param": None,
+            "code": "rate_limit_exceeded",
+            "limit": {"bucket": "chat", "calls": 10, "seconds": 60},
+        }
+    }
+    answer = answer_of(error)
+    assert (answer.status, answer.headers) == (429, {"Retry-After": "7"})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from localaik.engine.calls import EngineCall, EngineNews
 from localaik.engine.capabilities import LLAMA_CPP
-from localaik.errors import AlreadyExists, BadRequest, EngineUnreachable, LocalaikError, NotFound, Unavailable
+from localaik.errors import AlreadyExists, BadRequest, EngineUnreachable, LocalaikError, NotFound
 from localaik.protocols.openai.responses.chain import ChainMemory
 from localaik.protocols.openai.responses.decode import read_create
 from localaik.protocols.openai.responses.routes import answer_alone
@@ -228,8 +228,12 @@ async def test_a_store_that_fails_is_an_error_and_holds_nothing(
     monkeypatch.setattr(await bench.store.responses(), "save", full)
     run = bench.run(conversation=conversation)
     await run.prepare()
-    with pytest.raises(OSError, match="no space"):
-        [frames async for frames in run.frames()]
+    told = [frame async for frames in run.frames() for frame in frames]
+    assert [frame.name for frame in told].count("response.completed") == 0
+    assert told[-1].name == "response.failed"
+    assert [orjson.loads(frame.data)["sequence_number"] for frame in told] == list(range(len(told)))
+    response = orjson.loads(told[-1].data)["response"]
+    assert (response["status"], response["completed_at"], response["usage"]) == ("failed", None, None)
     assert bench.nothing_is_held(conversation)
     run = bench.run(conversation=conversation, background=True)
     with pytest.raises(OSError, match="no space"):
@@ -407,6 +411,7 @@ async def test_a_server_that_stops_refuses_to_store(bench_of: MakeBench) -> None
     await bench.store.close()
     run = bench.run()
     await run.prepare()
-    with pytest.raises(Unavailable):
-        [frames async for frames in run.frames()]
+    told = [frame async for frames in run.frames() for frame in frames]
+    assert told[-1].name == "response.failed"
+    assert b"The server is stopping." in told[-1].data
     assert bench.nothing_is_held()

@@ -13,9 +13,11 @@ from aiohttp.test_utils import RawTestServer
 
 from localaik.errors import LocalaikError, Unavailable
 from localaik.http.call import Call
+from localaik.http.quota import Quota
 from localaik.jobs.live import Frame, LiveRuns
 from localaik.protocols.openai.responses import websocket
-from localaik.settings import Settings
+from localaik.server.windows import LocalRates
+from localaik.settings import Rate, Settings
 
 Event = dict[str, Any]
 
@@ -106,12 +108,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(**settings: Any) -> AsyncIterator[Served]:
+async def serving(quota: Quota | None = None, **settings: Any) -> AsyncIterator[Served]:
     live = LiveRuns()
     services: Any = SimpleNamespace(settings=Settings(**settings), live=live)
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        call = Call(request, "req_1", "openai")
+        call = Call(request, "req_1", "openai", quota=quota)
         served.calls.append(call)
         try:
             return await websocket.connect(call, services)
@@ -294,6 +296,32 @@ async def test_no_more_than_so_many_requests_wait(script: Script) -> None:
         await told(socket, 2 + 3 * most)
 
     assert error["status"] == 503
+
+
+async def test_each_request_counts_where_calls_are_limited(script: Script) -> None:
+    rate = Rate(2, 60)
+    quota = Quota(LocalRates({"chat": rate}, lambda: 0), "chat", rate, "me")
+    async with serving(quota) as served, served.connect() as socket, asyncio.timeout(20):
+        await socket.send_json({"type": "response.cancel"})  # what is no request does not count
+        assert [event["status"] for event in await told(socket, 1)] == [400]
+        for name in ("a", "b"):
+            await ask(socket, name)
+            await told(socket, 3)
+        await ask(socket, "c", stream_id="lane")
+        (refused,) = await told(socket, 1)
+
+    assert refused == {
+        "type": "error",
+        "status": 429,
+        "error": {
+            "type": "requests",
+            "code": "rate_limit_exceeded",
+            "message": "Rate limit exceeded. Try again in 60 seconds.",
+            "param": None,
+            "limit": {"bucket": "chat", "calls": 2, "seconds": 60},
+        },
+        "stream_id": "lane",
+    }
 
 
 async def test_a_message_that_is_too_long_ends_the_connection(script: Script) -> None:

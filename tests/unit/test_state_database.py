@@ -11,11 +11,13 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from localaik.errors import InternalFault, MissingTool
+from localaik.errors import InternalFault, MissingTool, Unavailable
+from localaik.settings import Settings
 from localaik.state.database import Database, Together
 from localaik.state.migrations import MIGRATIONS
 from localaik.state.records import NewFile
 from localaik.state.response_records import Item, NewResponse
+from localaik.state.store import Store
 from localaik.state.tables import METADATA
 from tests.postgres import Cluster
 from tests.state_samples import pieces, store_in
@@ -165,3 +167,16 @@ async def test_writes_that_wait_together_are_one_transaction(url: str) -> None:
     kept = await database.read(lambda connection: connection.execute(query))
     assert [row.version for row in kept] == [10, 11, 12, 14, 15, 16, 17, 18, 19]
     await database.close()
+
+
+@pytest.mark.parametrize("kind", ["batches", "completions", "conversations", "sessions"])
+async def test_nothing_that_needs_sqlalchemy_is_imported_before_the_store_is_open(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread imports it then; a second thread at the same time would see halves of it."""
+    store = Store(Settings(state="memory"))
+    await store.close()  # nothing opens it any more
+    monkeypatch.delitem(sys.modules, f"localaik.state.{kind}", raising=False)
+    with pytest.raises(Unavailable):
+        await getattr(store, kind)()
+    assert f"localaik.state.{kind}" not in sys.modules

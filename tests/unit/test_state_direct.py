@@ -1,6 +1,7 @@
 """Writes to SQLite in one visit to a thread, and the log that is tidied beside them."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -87,10 +88,30 @@ async def test_the_log_does_not_grow_for_ever(
     sizes = []
     for _ in range(200):
         await database.write_together(adding, "x" * 20_000)
+        await asyncio.gather(*database._running)  # it may be tidied at any time, or now
         sizes.append(log.stat().st_size)
     written = 200 * 20_000
     assert max(sizes) < written / 4
     assert len(await notes_of(database)) == 200
+
+
+async def test_the_log_begins_anew_although_others_read(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LONGEST_LOG_PAGES", 0)
+    adding = Together(add)
+    other = sqlite3.connect(tmp_path / "some.db", isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM notes").fetchall()
+    await database.write_together(adding, "x" * 200_000)  # the other process still sees what was before
+    tidying = asyncio.create_task(database._tidy_log())
+    await asyncio.wait({tidying}, timeout=0.2)  # who does not wait for the other process has ended by then
+    other.execute("COMMIT")
+    await tidying
+    size = (tmp_path / "some.db-wal").stat().st_size
+    await database.write_together(adding, "x" * 100_000)
+    assert (tmp_path / "some.db-wal").stat().st_size == size
+    other.close()
 
 
 async def test_what_was_written_is_there_after_the_end(tmp_path: Path) -> None:

@@ -355,21 +355,22 @@ async def test_a_silent_engine_is_replaced_after_three_missed_checks() -> None:
         assert state.exit_status == -signal.SIGKILL
 
 
-async def test_a_busy_engine_is_not_checked() -> None:
+@pytest.mark.parametrize(("busy", "checks"), [(5, 5 + 3), (1000, 12)])
+async def test_a_busy_engine_has_more_time(busy: int, checks: int) -> None:
     asked: list[bool] = []
 
     def is_idle() -> bool:
         asked.append(True)
-        return len(asked) > 5
+        return len(asked) > busy
 
     async with scene(Settings(health_timeout_seconds=0.01), is_idle=is_idle) as run:
         run.clock.held = asyncio.Event()
         await run.supervisor.start()
         await run.tell("/mute")
-        for _ in range(5 + 3):
+        for _ in range(checks):
             run.clock.checks.put_nowait(None)
         await run.until("restarting")
-        assert len(asked) == 5 + 3
+        assert len(asked) == checks
 
 
 async def test_a_fault_of_the_supervisor_itself_reaches_the_server() -> None:

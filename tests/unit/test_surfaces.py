@@ -18,6 +18,8 @@ ONE_OF = {
     "openai-extra": ("GET", "/v1/files/f"),
     "gemini": ("POST", "/v1beta/models/m:generateContent"),
     "sessions": ("GET", "/v1/sessions"),
+    "workbench": ("GET", "/rate-limits"),
+    "docs": ("GET", "/docs"),
 }
 ALWAYS = ("GET", "/health")
 

@@ -9,6 +9,7 @@ from localaik.errors import BadRequest, NotFound
 from localaik.http.body import read_json
 from localaik.http.call import Call
 from localaik.http.respond import json_response
+from localaik.protocols.batchwork import tell_end
 from localaik.protocols.contract import Handler, Services
 from localaik.protocols.gemini.batches_encode import ABANDONED, inlined_output, operation
 from localaik.protocols.gemini.batches_types import (
@@ -105,6 +106,8 @@ async def _cancel(call: Call, services: Services) -> web.StreamResponse:
     batch = await batches.abandon(_id_of(call), ABANDONED)
     await services.jobs.cancel(batch.id)
     await finish(services, batch)
+    if batch.active:  # until now
+        await tell_end(services, "gemini", batch.id)
     return json_response({}, content_type=JSON_TYPE, gzip_for=call)
 
 

@@ -97,4 +97,4 @@ async def _generate(services: Services, model: str, body: object, ignored: list[
 _ANSWERS: Final[dict[str, _Answer]] = {"generate": _generate, "embed": embed_one}
 KINDS: Final = tuple(_ANSWERS)
 """The kinds of batches that are Gemini's."""
-_RULES: Final = BatchRules(KINDS, _EXPIRY_SECONDS, EXPIRED, _answer, _refusal, finish)
+_RULES: Final = BatchRules("gemini", KINDS, _EXPIRY_SECONDS, EXPIRED, _answer, _refusal, finish)

@@ -20,6 +20,7 @@ from localaik.errors import (
     MethodNotAllowed,
     NotFound,
     NotServed,
+    RateLimited,
     RequestTooLarge,
     TimedOut,
     Unauthorized,
@@ -41,6 +42,7 @@ _ANSWERS: Final[tuple[tuple[type[LocalaikError], int, str], ...]] = (
     (NotFound, 404, "NOT_FOUND"),
     (AlreadyExists, 409, "ALREADY_EXISTS"),
     (MethodNotAllowed, 404, "NOT_FOUND"),
+    (RateLimited, 429, "RESOURCE_EXHAUSTED"),
     (NotServed, 501, "UNIMPLEMENTED"),
     (EngineUnreachable, 502, "UNAVAILABLE"),
     (EngineFault, 502, "INTERNAL"),
@@ -99,7 +101,7 @@ def answer_of(error: LocalaikError) -> Answer:
     if isinstance(error, Unauthorized):
         return Answer(*_UNAUTHORIZED.get(error.shown, (403, "PERMISSION_DENIED")), None)
     code, status = next((code, status) for kind, code, status in _ANSWERS if isinstance(error, kind))
-    return Answer(code, status, error.retry_after if isinstance(error, Unavailable) else None)
+    return Answer(code, status, error.retry_after if isinstance(error, Unavailable | RateLimited) else None)
 
 
 def error_object(error: LocalaikError) -> dict[str, object]:
@@ -156,8 +158,18 @@ def _details(error: LocalaikError, answer: Answer) -> list[dict[str, object]]:
         if error.shown == "key":
             details.append({"@type": f"{_TYPE}LocalizedMessage", "locale": "en-US", "message": _WRONG_KEY})
     if answer.code == 429:
-        violations = [{"quotaMetric": "upstream_requests", "quotaId": "UpstreamRequests"}]
-        details.append({"@type": f"{_TYPE}QuotaFailure", "violations": violations})
+        details.append({"@type": f"{_TYPE}QuotaFailure", "violations": [_violation(error)]})
     if answer.retry_after is not None:
         details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{answer.retry_after}s"})
     return details
+
+
+def _violation(error: LocalaikError) -> dict[str, str]:
+    """The quota that was used up, by `google.rpc.QuotaFailure.Violation`."""
+    if not isinstance(error, RateLimited):
+        return {"quotaMetric": "upstream_requests", "quotaId": "UpstreamRequests"}
+    return {
+        "quotaMetric": f"{error.bucket}_requests",
+        "quotaId": f"{error.bucket.capitalize()}RequestsPer{error.seconds}SecondsPerClient",
+        "quotaValue": str(error.calls),
+    }

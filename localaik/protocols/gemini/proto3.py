@@ -6,13 +6,14 @@ page of the Protocol Buffers documentation, and what the official SDKs send.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, ClassVar, Final, NoReturn, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
     "OUT_OF_RANGE",
@@ -55,7 +56,27 @@ class Message(BaseModel):
     )
 
 
-def integer_reader(low: int | None = None, high: int | None = None, *, bits: int = 32) -> PlainValidator:
+@dataclass(frozen=True, slots=True, eq=False)
+class Reader:
+    """Reads a field's value by a function alone.
+
+    `schema` tells readers of the API what callers should send, which is less than what is taken. pydantic's own
+    `PlainValidator` could tell the same, for 25 ms more of every start.
+    """
+
+    read: Callable[[object], object]
+    schema: Mapping[str, object]
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        """What pydantic validates with."""
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, _core: object, _handler: object) -> dict[str, object]:
+        """What it tells."""
+        return dict(self.schema)
+
+
+def integer_reader(low: int | None = None, high: int | None = None, *, bits: int = 32) -> Reader:
     """A validator for an integer field whose values lie in `low` to `high` (both included, None is open)."""
     limit = _INT32_LIMIT if bits == 32 else _INT64_LIMIT
     kind = f"TYPE_INT{bits}"
@@ -67,10 +88,10 @@ def integer_reader(low: int | None = None, high: int | None = None, *, bits: int
         _check_range(number, low, high)
         return number
 
-    return PlainValidator(read)
+    return Reader(read, _ranged("integer", low, high))
 
 
-def number_reader(low: float | None = None, high: float | None = None) -> PlainValidator:
+def number_reader(low: float | None = None, high: float | None = None) -> Reader:
     """A validator for a floating point field whose values lie in `low` to `high` (both included, None is open)."""
 
     def read(value: object) -> float:
@@ -80,10 +101,10 @@ def number_reader(low: float | None = None, high: float | None = None) -> PlainV
         _check_range(number, low, high)
         return number
 
-    return PlainValidator(read)
+    return Reader(read, _ranged("number", low, high))
 
 
-def enum_reader(names: Sequence[str], numbers: Mapping[int, str] | None = None) -> PlainValidator:
+def enum_reader(names: Sequence[str], numbers: Mapping[int, str] | None = None) -> Reader:
     """A validator for an enum field: a name of `names` in any case, or a number.
 
     `numbers` gives the numbers of the wire; without it, a name's number is its position.
@@ -101,7 +122,12 @@ def enum_reader(names: Sequence[str], numbers: Mapping[int, str] | None = None) 
             raise PydanticCustomError(OUT_OF_RANGE, "unknown name", {"rule": rule})
         return name
 
-    return PlainValidator(read)
+    return Reader(read, {"type": "string", "enum": list(names)})
+
+
+def _ranged(kind: str, low: float | None, high: float | None) -> dict[str, object]:
+    limits = {"minimum": low, "maximum": high}
+    return {"type": kind, **{name: limit for name, limit in limits.items() if limit is not None}}
 
 
 def to_int(value: object) -> int | None:
@@ -153,5 +179,5 @@ Repeated = Annotated[list[T], BeforeValidator(_one_as_list)]
 Int32 = Annotated[int, integer_reader()]
 Int64 = Annotated[int, integer_reader(bits=64)]
 Number = Annotated[float, number_reader()]
-Base64Text = Annotated[str, PlainValidator(_base64_text)]
+Base64Text = Annotated[str, Reader(_base64_text, {"type": "string"})]
 """Bytes whose value is not looked at: text in an alphabet of base64."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from math import isfinite
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -42,10 +42,22 @@ from localaik.protocols.gemini.stream import Framing, StreamEncoder
 from localaik.protocols.gemini.types import CountTokensRequest, GenerateContentRequest
 from localaik.protocols.gemini.unserved import unserved_routes
 
+if TYPE_CHECKING:
+    from localaik.protocols.description import Description, Names
+
 __all__ = ["PROTOCOL"]
 
 _SURFACE: Final = "gemini"
 _VERSIONS: Final = ("/v1beta", "/v1", "/v1alpha", "")
+_BUCKETS: Final = {
+    "generateContent": "chat",
+    "streamGenerateContent": "chat",
+    "batchGenerateContent": "chat",
+    "embedContent": "embed",
+    "batchEmbedContents": "embed",
+    "asyncBatchEmbedContent": "embed",
+}
+"""Actions that are limited. Who creates a batch makes one call, however many requests it has."""
 
 
 async def generate_content(call: Call, services: Services) -> web.StreamResponse:
@@ -168,6 +180,10 @@ def _time_limit(call: Call) -> float | None:
     return seconds if isfinite(seconds) and seconds > 0 else None
 
 
+def _route(method: str, path: str, handler: Handler) -> Route:
+    return Route(method, path, handler, _SURFACE, bucket=_BUCKETS.get(path.rpartition(":")[2], ""))
+
+
 def _routes() -> tuple[Route, ...]:
     generation: tuple[tuple[str, Handler], ...] = (
         ("generateContent", generate_content),
@@ -186,12 +202,18 @@ def _routes() -> tuple[Route, ...]:
             ("GET", "/tunedModels", list_tuned_models),
             *((method, "/tunedModels/{tuned:rest}", no_tuned_model) for method in ("GET", "PATCH", "DELETE")),
         )
-        routes += [Route(method, version + path, handler, _SURFACE) for method, path, handler in table]
+        routes += [_route(method, version + path, handler) for method, path, handler in table]
         routes += [Route(method, path, handler, _SURFACE, key) for method, path, handler, key in file_routes(version)]
         routes += [Route(method, path, handler, _SURFACE) for method, path, handler in cache_routes(version)]
-        routes += [Route(method, path, handler, _SURFACE) for method, path, handler in batch_routes(version)]
+        routes += [_route(*row) for row in batch_routes(version)]
         routes += unserved_routes(version)
     return tuple(routes)
+
+
+def _describe(names: "Names") -> "Description":
+    from localaik.protocols.gemini.description import describe  # noqa: PLC0415 - only readers of it need it
+
+    return describe(names)
 
 
 PROTOCOL: Final = Protocol(
@@ -201,4 +223,5 @@ PROTOCOL: Final = Protocol(
     headers=headers,
     background=batch_work,
     key_in_query=True,
+    describe=_describe,
 )

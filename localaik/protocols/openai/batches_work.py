@@ -147,4 +147,4 @@ _ANSWERS: Final[dict[str, tuple[_Answer, str]]] = {
 """What answers the lines of a kind of batches, and the field of them that holds the prompt."""
 KINDS: Final = tuple(_ANSWERS)
 """The kinds of batches that are OpenAI's."""
-_RULES: Final = BatchRules(KINDS, WINDOW.total_seconds(), EXPIRED, _answer, _refusal, _check_or_finish)
+_RULES: Final = BatchRules("openai", KINDS, WINDOW.total_seconds(), EXPIRED, _answer, _refusal, _check_or_finish)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 from aiohttp import web
@@ -20,6 +21,7 @@ from localaik.protocols.openai.encode import Identity, Object, encode_chat
 from localaik.protocols.openai.reading import read
 from localaik.protocols.openai.session_turns import SESSION_HEADER, SessionTurn, session_turn
 from localaik.protocols.openai.stream import ChatStream
+from localaik.protocols.openai.subset import check_header, check_name, in_subset, is_strict
 from localaik.protocols.openai.tools import about_schema
 from localaik.protocols.openai.types import ChatRequest
 from localaik.state.completion_records import Completion
@@ -39,13 +41,17 @@ async def answer_chat(
     call: Call, services: Services, body: object, *, adapt: Adapt | None = None
 ) -> web.StreamResponse:
     """The answer to the body of a chat request. `adapt` may change what it was decoded to."""
+    check_header(call.request.headers)
+    strict = is_strict(services.settings.chat_profile, call.request.headers)
+    if strict:
+        body = _admitted(services, body)
     request = read(ChatRequest, body)
     session_id = call.request.headers.get(SESSION_HEADER) if services.settings.serves("sessions") else None
     if not session_id:
-        return await _answer(call, services, request, body, adapt=adapt)
+        return await _answer(call, services, request, body, adapt=adapt, strict=strict)
     assert isinstance(body, dict)  # noqa: S101 - `read` has seen to it
     async with session_turn(services, session_id, request, body) as turn:
-        return await _answer(call, services, turn.request, body, adapt=adapt, turn=turn)
+        return await _answer(call, services, turn.request, body, adapt=adapt, turn=turn, strict=strict)
 
 
 async def complete_chat(services: Services, body: object) -> bytes:
@@ -53,6 +59,8 @@ async def complete_chat(services: Services, body: object) -> bytes:
 
     Raises `LocalaikError`.
     """
+    if is_strict(services.settings.chat_profile, {}):
+        body = _admitted(services, body)
     decoded = _decode(services, read(ChatRequest, body))
     check_request(services, decoded.generation)
     try:
@@ -62,6 +70,13 @@ async def complete_chat(services: Services, body: object) -> bytes:
         raise about_schema(error, decoded.generation.tools, decoded.format_name) from None
 
 
+def _admitted(services: Services, body: object) -> Object:
+    """The body of a request that is held to the strict profile. Raises `BadRequest` and `UnknownModel`."""
+    admitted = in_subset(body)
+    check_name(admitted["model"], services.registry.is_listed, strict_models=services.settings.strict_models)
+    return admitted
+
+
 async def _answer(
     call: Call,
     services: Services,
@@ -69,9 +84,12 @@ async def _answer(
     body: object,
     *,
     adapt: Adapt | None,
+    strict: bool,
     turn: SessionTurn | None = None,
 ) -> web.StreamResponse:
     decoded = _decode(services, request, turn)
+    if strict:
+        decoded.answering = replace(decoded.answering, strict=True)
     call.ignored += decoded.ignored
     if adapt is not None:
         decoded = adapt(decoded)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import orjson
+
 from localaik.engine.bodies import OWNED_FIELDS
 from localaik.errors import BadRequest
 from localaik.generation.request import (
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 SCHEMA_FIELD: Final = "response_format.json_schema.schema"
+_MOST_ENGINE_NAMES: Final = 4096
 _MAX_TOKEN_ID: Final = 2**31 - 1  # the engine's token ids and counts are signed 32 bit
 
 _WITHOUT_EFFECT: Final = frozenset(
@@ -77,6 +80,8 @@ class Answering:
     """A message without calls has `tool_calls: null`."""
     cached_tokens: int = 0
     """The part of the prompt that content takes which the caller had stored before."""
+    strict: bool = False
+    """Faults have the codes of the strict chat profile."""
 
 
 @dataclass(slots=True)
@@ -219,6 +224,12 @@ def engine_fields(
             )
         else:
             result[name] = value
+    # llama.cpp looks for each name among all before it: a hundred thousand keep it busy for minutes.
+    if result and orjson.dumps(result).count(b'":') > _MOST_ENGINE_NAMES:
+        raise BadRequest(
+            f"The request has more than {_MOST_ENGINE_NAMES} names of fields that this API does not know.",
+            reason="invalid_value",
+        )
     return result
 
 

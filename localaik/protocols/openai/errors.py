@@ -21,6 +21,7 @@ from localaik.errors import (
     MethodNotAllowed,
     NotFound,
     NotServed,
+    RateLimited,
     RequestTooLarge,
     TimedOut,
     Unauthorized,
@@ -61,6 +62,7 @@ _ROWS: Final = (
     _Row(NotFound, 404, _INVALID),
     _Row(NotServed, 404, _INVALID, "unknown_url"),
     _Row(AlreadyExists, 409, _INVALID),
+    _Row(RateLimited, 429, "requests", "rate_limit_exceeded"),
     _Row(MethodNotAllowed, 405, _INVALID, "method_not_supported"),
     _Row(InternalFault, 500, _SERVER, gets_better=False),
     _Row(EngineUnreachable, 502, _SERVER, "upstream_unreachable"),
@@ -70,6 +72,12 @@ _ROWS: Final = (
     _Row(LocalaikError, 500, _SERVER, gets_better=False),
 )
 """The first class that fits tells. `EngineRefused` has the upstream's own status."""
+
+_STRICT_ROWS: Final = (
+    _Row(Unauthorized, 401, "authentication_error", "unauthorized"),
+    _Row(InternalFault, 500, _SERVER, "internal_error", gets_better=False),
+)
+"""What comes before `_ROWS` under the strict chat profile."""
 
 _BODY_STALLED: Final = _Row(TimedOut, 408, _INVALID, "timeout")
 
@@ -98,6 +106,7 @@ _OWN_CODES: Final = frozenset(
         "string_above_max_length",
         "unknown_parameter",
         "unknown_url",
+        "unsupported_feature",
         "unsupported_parameter",
         "unsupported_value",
     }
@@ -141,33 +150,36 @@ class Answer:
     """Headers that this fault needs."""
 
 
-def answer_of(error: LocalaikError, *, prompt_field: str = "messages") -> Answer:
-    """The answer to a fault. `prompt_field` is the request's field that holds the prompt."""
-    row = _row(error)
+def answer_of(error: LocalaikError, *, prompt_field: str = "messages", strict: bool = False) -> Answer:
+    """The answer to a fault. `prompt_field` is the request's field that holds the prompt.
+
+    `strict` gives the codes of the strict chat profile to faults that are not the request's own.
+    """
+    row = _row(error, strict)
+    code = row.code or _code(error)
     return Answer(
         row.status,
         row.type,
-        row.code or _code(error),
+        "not_found" if strict and code == "unknown_url" else code,
         _param(error, prompt_field),
         _message(error, prompt_field),
         _headers(error, row),
     )
 
 
-def error_object(error: LocalaikError, *, prompt_field: str = "messages") -> dict[str, object]:
-    """The body of an error: `error` is its only key, and has four."""
-    answer = answer_of(error, prompt_field=prompt_field)
-    return {
-        "error": {"message": answer.message, "type": answer.type, "param": answer.param, "code": answer.code},
-    }
+def error_object(error: LocalaikError, *, prompt_field: str = "messages", strict: bool = False) -> dict[str, object]:
+    """The body of an error: `error` is its only key, and has four; a fifth where a limit was passed."""
+    answer = answer_of(error, prompt_field=prompt_field, strict=strict)
+    told = {"message": answer.message, "type": answer.type, "param": answer.param, "code": answer.code}
+    return {"error": {**told, "limit": error.limit} if isinstance(error, RateLimited) else told}
 
 
-def _row(error: LocalaikError) -> _Row:
+def _row(error: LocalaikError, strict: bool) -> _Row:
     if isinstance(error, EngineRefused):
         return _upstream_row(error.status)
     if isinstance(error, TimedOut) and error.reason == "request_timeout":
         return _BODY_STALLED
-    return next(row for row in _ROWS if isinstance(error, row.kind))
+    return next(row for row in ((*_STRICT_ROWS, *_ROWS) if strict else _ROWS) if isinstance(error, row.kind))
 
 
 def _upstream_row(status: int) -> _Row:
@@ -235,7 +247,7 @@ def _headers(error: LocalaikError, row: _Row) -> dict[str, str]:
         headers["WWW-Authenticate"] = error.challenge
     if row.status >= 500 and not row.gets_better:
         headers["x-should-retry"] = "false"
-    if isinstance(error, Unavailable | EngineRefused) and error.retry_after is not None:
+    if isinstance(error, Unavailable | EngineRefused | RateLimited) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     elif row.status in {429, 503}:
         headers["Retry-After"] = str(_RETRY_SECONDS)

@@ -6,7 +6,7 @@ Source: "OpenAI compatibility" in the documentation of the Gemini API.
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -21,11 +21,16 @@ from localaik.protocols.openai.decode import Decoded
 from localaik.protocols.openai.embeddings import answer_embeddings
 from localaik.protocols.openai.encode import model_object
 from localaik.protocols.openai.errors import answer_of
+from localaik.protocols.openai.subset import is_strict
+
+if TYPE_CHECKING:
+    from localaik.protocols.description import Description, Names
 
 __all__ = ["beside_gemini"]
 
 _PREFIXES: Final = ("/v1beta/openai", "/v1/openai", "/v1alpha/openai")
 _MODELS: Final = "models/"
+_BUCKETS: Final = {"/chat/completions": "chat", "/embeddings": "embed"}
 _STATUSES: Final[Mapping[int, str]] = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -49,7 +54,8 @@ def _chat(read_fields: ReadGoogleFields) -> Handler:
         if not isinstance(body, dict):
             return await answer_chat(call, services, body)
         body = _with_plain_model(body)
-        own = _own_fields(body)
+        strict = is_strict(services.settings.chat_profile, call.request.headers)
+        own = None if strict else _own_fields(body)
         if own is None:
             return await answer_chat(call, services, body)
         model = body.get("model")
@@ -167,12 +173,20 @@ def _routes(read_fields: ReadGoogleFields) -> tuple[Route, ...]:
         *((method, "/{rest:rest}", _refuse, "openai-extra") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     )
     return tuple(
-        Route(method, prefix + path, handler, surface)
+        Route(method, prefix + path, handler, surface, bucket=_BUCKETS.get(path, ""))
         for prefix in _PREFIXES
         for method, path, handler, surface in table
     )
 
 
+def _describe(names: "Names") -> "Description":
+    from localaik.protocols.openai.description import describe_beside_gemini  # noqa: PLC0415 - only readers of it need it
+
+    return describe_beside_gemini(names)
+
+
 def beside_gemini(read_fields: ReadGoogleFields) -> Protocol:
     """The protocol. `read_fields` reads the fields that are Gemini's own."""
-    return Protocol("gemini-openai", _routes(read_fields), _render_error, _headers, key_in_query=True)
+    return Protocol(
+        "gemini-openai", _routes(read_fields), _render_error, _headers, key_in_query=True, describe=_describe
+    )

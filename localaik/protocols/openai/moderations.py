@@ -18,7 +18,7 @@ from localaik.protocols.openai.reading import Findings, read
 from localaik.protocols.openai.types import ImagePart, TextPart, Wire
 from localaik.state.ids import new_id
 
-__all__ = ["create_moderation", "moderate"]
+__all__ = ["ModerationOfContent", "ModerationOfTexts", "create_moderation", "moderate"]
 
 _CATEGORIES: Final = (
     "hate",
@@ -46,14 +46,14 @@ _Many = Annotated[list[str], Field(min_length=1, max_length=_MAX_INPUTS, fail_fa
 _Parts = Annotated[list[_Part], Field(min_length=1, max_length=_MAX_INPUTS, fail_fast=True)]
 
 
-class _Texts(Wire):
+class ModerationOfTexts(Wire):
     """POST moderations with a text, or several."""
 
     input: str | _Many
     model: str | None = None
 
 
-class _Content(Wire):
+class ModerationOfContent(Wire):
     """POST moderations with texts and images that are one thing."""
 
     input: _Parts
@@ -73,16 +73,16 @@ def moderate(body: object, marker: str, findings: Findings) -> Object:
     Text behind `marker` (empty: no text) that names a category is flagged in it.
     """
     given = body.get("input") if isinstance(body, dict) else None
-    request: _Texts | _Content
+    request: ModerationOfTexts | ModerationOfContent
     if isinstance(given, list) and given and isinstance(given[0], dict):
-        request = read(_Content, body)
+        request = read(ModerationOfContent, body)
         texts = [part.text for part in request.input if isinstance(part, TextPart)]
         kinds = ["text"] if texts else []
         if len(texts) < len(request.input):
             kinds.append("image")
         results = [_result("\n".join(texts), marker, kinds)]
     else:
-        request = read(_Texts, body)
+        request = read(ModerationOfTexts, body)
         inputs = [request.input] if isinstance(request.input, str) else request.input
         results = [_result(text, marker, ["text"]) for text in inputs]
     for name in request.model_extra or ():

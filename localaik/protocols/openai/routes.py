@@ -1,6 +1,8 @@
 """The routes of the OpenAI API: read, decode, run, encode, write."""
 
-from typing import Final
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -22,12 +24,31 @@ from localaik.protocols.openai.responses.routes import response_routes
 from localaik.protocols.openai.stored import stored_routes
 from localaik.protocols.openai.unserved import unserved_routes
 from localaik.protocols.openai.uploads import UPLOAD_ROUTES
+from localaik.settings import ChatProfile
 
-__all__ = ["PROTOCOL"]
+if TYPE_CHECKING:
+    from localaik.protocols.description import Description, Names
+
+__all__ = ["PROTOCOL", "with_profile"]
 
 _PREFIXES: Final = ("/v1", "/openai/v1", "")
 _VERSIONED: Final = frozenset({"models", "files", "batches"})
 """Without a version, these are Gemini's."""
+_BUCKETS: Final = {
+    "POST /chat/completions": "chat",
+    "POST /completions": "chat",
+    "POST /embeddings": "embed",
+    "POST /batches": "chat",
+    "POST /responses": "chat",
+    "GET /responses": "chat",
+    "POST /responses/compact": "chat",
+}
+"""What is limited, beside conversations. Who creates a batch makes one call, however many requests it has."""
+_COUNT_THEMSELVES: Final = frozenset({"GET /responses"})
+_OF_RUNS: Final = frozenset(
+    {"GET /responses/{response}", "DELETE /responses/{response}", "POST /responses/{response}/cancel"}
+)
+"""About responses that may be under way."""
 
 
 async def list_models(_call: Call, services: Services) -> web.StreamResponse:
@@ -70,11 +91,38 @@ def _routes() -> tuple[Route, ...]:
     )
     for prefix in _PREFIXES:
         served = [row for row in table if prefix or row[1].split("/")[1] not in _VERSIONED]
-        routes += [Route(method, prefix + path, handler, surface) for method, path, handler, surface in served]
+        routes += [
+            Route(
+                method,
+                prefix + path,
+                handler,
+                surface,
+                run="response" if f"{method} {path}" in _OF_RUNS else "",
+                bucket=_BUCKETS.get(f"{method} {path}", "conversation" if surface == "conversations" else ""),
+                counts_itself=f"{method} {path}" in _COUNT_THEMSELVES,
+            )
+            for method, path, handler, surface in served
+        ]
         routes += unserved_routes(prefix)
     return tuple(routes)
 
 
+def _describe(names: "Names") -> "Description":
+    from localaik.protocols.openai.description import describe  # noqa: PLC0415 - only readers of it need it
+
+    return describe(names)
+
+
 PROTOCOL: Final = Protocol(
-    name="openai", routes=_routes(), render_error=render_error, headers=headers, background=batch_work
+    name="openai",
+    routes=_routes(),
+    render_error=render_error,
+    headers=headers,
+    background=batch_work,
+    describe=_describe,
 )
+
+
+def with_profile(profile: ChatProfile) -> Protocol:
+    """The protocol as a server with this chat profile tells of faults."""
+    return replace(PROTOCOL, render_error=partial(render_error, profile=profile))

@@ -114,7 +114,7 @@ class ChatStream:
 
     def fail(self, error: LocalaikError) -> bytes:
         """The fault, as the last frame."""
-        return b"data: " + json_line(error_object(error)) + b"\n\n"
+        return b"data: " + json_line(error_object(error, strict=self._answering.strict)) + b"\n\n"
 
     def _feed_rare(self, event: GenerationEvent, out: list[bytes]) -> None:
         """Events that come a few times in a response, and deltas that ask for more than a prepared frame."""

@@ -22,6 +22,7 @@ from localaik.errors import (
     MethodNotAllowed,
     NotFound,
     NotServed,
+    RateLimited,
     RequestTooLarge,
     TimedOut,
     Unauthorized,
@@ -89,6 +90,7 @@ _ROWS: Final = (
     _Row(NotServed, 404, _INVALID, "not_found"),
     _Row(AlreadyExists, 409, _INVALID),
     _Row(MethodNotAllowed, 405, _INVALID, "method_not_allowed"),
+    _Row(RateLimited, 429, "requests", "rate_limit_exceeded"),
     _Row(EngineUnreachable, 502, _SERVER, "upstream_unreachable"),
     _Row(EngineRefused, 502, _SERVER, "upstream_error"),
     _Row(EngineFault, 502, _SERVER, "upstream_invalid_response"),
@@ -121,11 +123,10 @@ def answer_of(error: LocalaikError) -> Answer:
     detail: object = message
     if isinstance(error, InvalidParameters):
         detail = [{"type": each.type, "loc": each.loc, "msg": each.msg, "input": each.input} for each in error.details]
-    return Answer(
-        row.status,
-        {"error": {"message": message, "type": row.type, "param": field, "code": code}, "detail": detail},
-        _headers(error),
-    )
+    told: dict[str, object] = {"message": message, "type": row.type, "param": field, "code": code}
+    if isinstance(error, RateLimited):
+        told["limit"] = error.limit
+    return Answer(row.status, {"error": told, "detail": detail}, _headers(error))
 
 
 def of_validation(error: ValidationError) -> InvalidParameters:
@@ -152,6 +153,6 @@ def _headers(error: LocalaikError) -> dict[str, str]:
         return {"Allow": ", ".join(error.allowed)}
     if isinstance(error, Unauthorized):
         return {"WWW-Authenticate": error.challenge}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | RateLimited):
         return {"Retry-After": str(error.retry_after)}
     return {}

@@ -5,14 +5,23 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from localaik.errors import BadRequest, NotFound
+from localaik.errors import AlreadyExists, BadRequest, NotFound
 from localaik.protocols.openai.encode import Object
 from localaik.state.response_records import Item
 
 if TYPE_CHECKING:
     from localaik.state.store import Store
 
-__all__ = ["CONTINUABLE", "ChainMemory", "check_continuable", "history_of", "items_of", "objects_of", "resolved"]
+__all__ = [
+    "CONTINUABLE",
+    "ChainMemory",
+    "check_continuable",
+    "conversation_locked",
+    "history_of",
+    "items_of",
+    "objects_of",
+    "resolved",
+]
 
 CONTINUABLE: Final = ("completed", "incomplete")
 """How a response must have ended that another one may continue."""
@@ -66,6 +75,14 @@ def check_continuable(response_id: str, status: object) -> None:
     if status not in CONTINUABLE:
         message = f"Previous response with id '{response_id}' can't be continued: it is {status}."
         raise BadRequest(message, field="previous_response_id", reason="invalid_value")
+
+
+def conversation_locked() -> AlreadyExists:
+    """The refusal to use a conversation that a response is working with."""
+    return AlreadyExists(
+        "Another process is currently operating on this conversation. Please retry in a few seconds.",
+        reason="conversation_locked",
+    )
 
 
 async def resolved(store: "Store", items: Sequence[Object]) -> list[Object]:

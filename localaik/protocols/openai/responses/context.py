@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from localaik.errors import NotServed
+from localaik.errors import BadRequest, NotServed
 from localaik.generation.events import Usage
 from localaik.generation.fold import fold
 from localaik.protocols.contract import Services
@@ -61,7 +61,12 @@ async def gather(services: Services, request: CreateResponse, memory: ChainMemor
         running = services.live.shown(previous)
         if running is not None:
             check_continuable(previous, running["status"])
-        kept = await history_of(services.store, previous, memory)
+        try:
+            kept = await history_of(services.store, previous, memory)
+        except BadRequest:
+            if await services.live.elsewhere(previous):
+                check_continuable(previous, "in_progress")
+            raise
     return Context(objects_of(kept), new, kept)
 
 

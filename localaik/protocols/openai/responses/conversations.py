@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from localaik.errors import AlreadyExists, BadRequest
+from localaik.errors import BadRequest
 from localaik.http.body import read_json
 from localaik.http.call import Call
 from localaik.http.respond import json_response
@@ -12,7 +12,7 @@ from localaik.protocols.contract import Handler, Services
 from localaik.protocols.openai.encode import Object
 from localaik.protocols.openai.lists import list_object, read_list
 from localaik.protocols.openai.reading import Findings, read
-from localaik.protocols.openai.responses.chain import items_of, objects_of, resolved
+from localaik.protocols.openai.responses.chain import conversation_locked, items_of, objects_of, resolved
 from localaik.protocols.openai.responses.conversation_types import CreateConversation, CreateItems, UpdateConversation
 from localaik.protocols.openai.responses.decode import check_include
 from localaik.protocols.openai.responses.items import TRIGGER, normalise
@@ -97,7 +97,7 @@ async def _add_items(call: Call, services: Services) -> web.StreamResponse:
         raise BadRequest("No items provided", field="items", reason="invalid_value")
     conversations = await _store(call, services)
     items = await _given(call, services, request, request.items)
-    _check_free(services, conversation_id)
+    await _check_free(services, conversation_id)
     await conversations.add(conversation_id, items_of(items))
     return json_response(list_object(items, has_more=False))
 
@@ -129,7 +129,7 @@ async def _delete_item(call: Call, services: Services) -> web.StreamResponse:
     """DELETE conversations/{conversation}/items/{item}."""
     conversation_id = call.params["conversation"]
     conversations = await _store(call, services)
-    _check_free(services, conversation_id)
+    await _check_free(services, conversation_id)
     return json_response(_object_of(await conversations.delete_item(conversation_id, call.params["item"])))
 
 
@@ -167,13 +167,10 @@ def _included(call: Call) -> tuple[str, ...]:
     return read_list(call.request.query, max_limit=_MAX_ITEMS_LISTED).include
 
 
-def _check_free(services: Services, conversation_id: str) -> None:
+async def _check_free(services: Services, conversation_id: str) -> None:
     """Items stay as they are while a response works with them."""
-    if services.live.is_taken(conversation_id):
-        raise AlreadyExists(
-            "Another process is currently operating on this conversation. Please retry in a few seconds.",
-            reason="conversation_locked",
-        )
+    if await services.locks.is_taken(conversation_id):
+        raise conversation_locked()
 
 
 def _object_of(conversation: Conversation) -> Object:

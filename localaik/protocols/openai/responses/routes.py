@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from time import perf_counter
 from typing import Final
 
 import orjson
@@ -14,6 +15,7 @@ from localaik.http.body import read_json
 from localaik.http.call import Call
 from localaik.http.respond import json_response
 from localaik.http.stream import stream_events
+from localaik.jobs.ended import EndedWork
 from localaik.jobs.live import Frame
 from localaik.protocols.contract import Handler, Services
 from localaik.protocols.openai.encode import Object, json_line
@@ -82,8 +84,10 @@ async def _create(call: Call, services: Services) -> web.StreamResponse:
         await run.prepare()
         if request.background:
             queued = run.response
+            begun = perf_counter()
             live = services.live.start(run.id, run.frames())
             live.when_ended(run.close)
+            live.when_ended(lambda: services.ended(_ended(run, call, perf_counter() - begun)))
             return await _stream(call, services, live.watch()) if request.stream else json_response(queued)
         if request.stream:
             return await _stream(call, services, run.frames())
@@ -93,6 +97,23 @@ async def _create(call: Call, services: Services) -> web.StreamResponse:
     finally:
         if not request.background:
             run.close()
+
+
+def _ended(run: ResponseRun, call: Call, seconds: float) -> EndedWork:
+    """What became of a response in the background that `call` has begun."""
+    response = run.response
+    fault = type(call.failure).__name__ if call.failure is not None else "stopped"
+    return EndedWork(
+        "openai",
+        "response",
+        run.id,
+        str(response["status"]),
+        seconds,
+        model=call.model or "",
+        tokens_in=call.prompt_tokens,
+        tokens_out=call.completion_tokens,
+        fault=fault if response["status"] == "failed" else "",
+    )
 
 
 async def _get(call: Call, services: Services) -> web.StreamResponse:

@@ -9,7 +9,6 @@ from contextlib import aclosing, suppress
 import orjson
 
 from localaik.errors import (
-    AlreadyExists,
     BadRequest,
     EngineAnswerInvalid,
     InternalFault,
@@ -19,11 +18,12 @@ from localaik.errors import (
 )
 from localaik.generation.events import Finished, GenerationEvent, Usage
 from localaik.http.call import Call
+from localaik.jobs.locks import Held, OccupiedError
 from localaik.protocols.contract import Services
 from localaik.protocols.figures import watch
 from localaik.protocols.openai.encode import Object
 from localaik.protocols.openai.responses.answering import Frame
-from localaik.protocols.openai.responses.chain import CONTINUABLE, ChainMemory, items_of
+from localaik.protocols.openai.responses.chain import CONTINUABLE, ChainMemory, conversation_locked, items_of
 from localaik.protocols.openai.responses.context import Context, decoded_in, gather
 from localaik.protocols.openai.responses.decode import DecodedResponse
 from localaik.protocols.openai.responses.ids import new_id
@@ -63,10 +63,12 @@ class ResponseRun:
         self._memory = memory
         self._tells_faults = tells_faults
         self._generates = generates
-        self._held: str | None = None
+        self._held: Held | None = None
         self._context: Context
         self._decoded: DecodedResponse
         self._machine: ResponseStream
+        self._last: list[Frame] = []
+        """The frames of the end, once they are made."""
 
     @property
     def response(self) -> Object:
@@ -80,6 +82,9 @@ class ResponseRun:
         """
         try:
             await self._prepare()
+        except LocalaikError:
+            await self._give_free()  # who reads of the fault may go on at once
+            raise
         except BaseException:
             self.close()
             raise
@@ -89,7 +94,7 @@ class ResponseRun:
         services.registry.resolve(request.model)
         conversation_id = request.conversation_id
         if conversation_id is not None:
-            self._hold(conversation_id)
+            await self._hold(conversation_id)
         self._context = await gather(services, request, self._memory)
         self._decoded = await decoded_in(self._context, request, services)
         if self._call is not None:
@@ -120,6 +125,7 @@ class ResponseRun:
                 raise
         if self.is_stored:
             services.live.show(self.id, lambda: self._machine.response)
+            await services.live.settle()  # its id is told next
 
     @property
     def is_stored(self) -> bool:
@@ -148,9 +154,16 @@ class ResponseRun:
             yield frames  # whoever watches is still there
         except Exception as error:
             if not is_told or not self._tells_faults:
+                await self._give_free()
                 raise
-            frames = self._machine.fail(self._fault(error))
-            await self._keep()
+            machine = self._machine
+            fault = self._fault(error)
+            # An end that could not be kept was not given out either.
+            frames = [*self._last[:-1], *machine.replace_end(fault)] if machine.finished else machine.fail(fault)
+            try:
+                await self._keep()
+            except Exception as second:  # noqa: BLE001 - whoever watches learns of the first fault all the same
+                _log.error("response %s can't be stored: %s", self.id, type(second).__name__)
             yield frames
         finally:
             self.close()
@@ -158,17 +171,14 @@ class ResponseRun:
     def close(self) -> None:
         """Give free what was held. A second time does nothing."""
         if self._held is not None:
-            self._services.live.give_back(self._held)
-            self._held = None
+            self._held.give_back()
         self._services.live.hide(self.id)
 
-    def _hold(self, conversation_id: str) -> None:
-        if not self._services.live.take(conversation_id):
-            raise AlreadyExists(
-                "Another process is currently operating on this conversation. Please retry in a few seconds.",
-                reason="conversation_locked",
-            )
-        self._held = conversation_id
+    async def _hold(self, conversation_id: str) -> None:
+        try:
+            self._held = await self._services.locks.take(conversation_id)
+        except OccupiedError:
+            raise conversation_locked() from None
 
     async def _told(self) -> AsyncGenerator[list[Frame], None]:
         """The events, but for those of faults and of an early end."""
@@ -185,11 +195,12 @@ class ResponseRun:
                 frames = begun + machine.feed(batch)
                 begun = []
                 if machine.finished:
+                    self._last = frames
                     await self._keep()
                 if frames:
                     yield frames
         if not machine.finished:
-            frames = begun + machine.complete(Usage(self._context.tokens or 0, 0))
+            frames = self._last = begun + machine.complete(Usage(self._context.tokens or 0, 0))
             await self._keep()
             yield frames
 
@@ -216,17 +227,29 @@ class ResponseRun:
         is_over = self._machine.finished
         if self._memory is not None and self._machine.response["status"] in CONTINUABLE:
             self._memory.keep(self.id, [*self._context.history, *self._context.new, *self._machine.output])
+        if not self.is_stored and self._held is None:
+            return
+        settling = asyncio.create_task(self._settle(is_over=is_over))
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            await asyncio.wait([settling])
+            if settling.exception() is not None or not (is_over and self._request.background):
+                raise
+            # It was over before it was cancelled.
+
+    async def _settle(self, *, is_over: bool) -> None:
         if self.is_stored:
-            saving = asyncio.create_task(self._save())
-            try:
-                await asyncio.shield(saving)
-            except asyncio.CancelledError:
-                await asyncio.wait([saving])
-                if saving.exception() is not None or not (is_over and self._request.background):
-                    raise
-                # It was over before it was cancelled.
-        if is_over:
-            self.close()  # who reads the last event may go on at once
+            await self._save()
+        if is_over:  # who reads the last event may go on at once
+            await self._give_free()
+
+    async def _give_free(self) -> None:
+        """As `close`; on return all know of it."""
+        held = self._held
+        self.close()
+        if held is not None:
+            await held.settle()
 
     async def _save(self) -> None:
         response = self._machine.response

@@ -147,6 +147,13 @@ class ResponseStream:
         self._response["error"] = error_of(error)
         return frames + self._end("failed", "failed")
 
+    def replace_end(self, error: LocalaikError) -> list[Frame]:
+        """A fault in place of the last frame, which nobody was given; it has the number of that one."""
+        self._events.count -= 1
+        self._finished = False
+        self._response |= {"completed_at": None, "incomplete_details": None, "usage": None}
+        return self.fail(error)
+
     def cancel(self) -> list[Frame]:
         """The end because nobody wants the rest. Nothing where the end was before.
 

@@ -14,12 +14,21 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from localaik.errors import BadRequest, Forbidden, InternalFault, LocalaikError, MethodNotAllowed, Unavailable
+from localaik.errors import (
+    BadRequest,
+    Forbidden,
+    InternalFault,
+    LocalaikError,
+    MethodNotAllowed,
+    RateLimited,
+    Unavailable,
+)
 from localaik.http.body import parse_json
 from localaik.http.call import Call
+from localaik.http.quota import Quota
 from localaik.protocols.contract import Services
 from localaik.protocols.openai.encode import Object
-from localaik.protocols.openai.errors import answer_of
+from localaik.protocols.openai.errors import answer_of, error_object
 from localaik.protocols.openai.responses.chain import ChainMemory
 from localaik.protocols.openai.responses.decode import read_create
 from localaik.protocols.openai.responses.run import ResponseRun
@@ -102,9 +111,19 @@ class _Connection:
             if message.type is WSMsgType.ERROR:
                 return
             try:
-                self._take(_request(message, self._services.settings.max_json_depth))
+                body = _request(message, self._services.settings.max_json_depth)
+                if self._call.quota is not None:
+                    await self._count(self._call.quota, body)
+                self._take(body)
             except _Refused as refused:
                 await self._tell(refused.error, refused.lane)
+
+    async def _count(self, quota: Quota, body: Object) -> None:
+        try:
+            await quota.take()
+        except RateLimited as error:
+            lane = body.get("stream_id")
+            raise _Refused(error, lane if isinstance(lane, str) else None) from None
 
     async def _ping(self) -> None:
         """Keep what is between us and the caller from taking the connection for a dead one."""
@@ -183,7 +202,7 @@ class _Connection:
 
     async def _tell(self, error: LocalaikError, lane: Lane) -> None:
         answer = answer_of(error, prompt_field="input")
-        told = _error(answer.status, answer.code, answer.message, kind=answer.type, param=answer.param)
+        told = {"type": "error", "status": answer.status, **error_object(error, prompt_field="input")}
         await self._send(_in_lane(_frame(told), lane))
 
     async def _send(self, *frames: bytes) -> None:
