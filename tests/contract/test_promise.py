@@ -8,7 +8,7 @@ from bench.schema_cases import cases
 from bench.schemas import run_cases
 from tests.contract.conftest import RunningServer
 
-CASES = 50
+CASES = 25
 
 
 @pytest.mark.parametrize("kind", ["answers", "calls"])

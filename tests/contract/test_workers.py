@@ -205,6 +205,7 @@ async def test_a_body_that_a_request_needs_not_is_not_waited_for_in_any_worker(t
     never = asyncio.Event()
     two.engine.enqueue(Answer(tokens=("Hel", "lo"), gates={1: never}))
     _, response, _ = await two.call("POST", "/v1/responses", {"model": "m", "input": "Hi", "background": True})
+    await two.engine.called()
     host, port = two.url.removeprefix("http://").split(":")
     head = f"POST /v1/responses/{response['id']}/cancel HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9000000\r\n\r\n"
 

@@ -274,7 +274,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.one_of(VALUES, st.fixed_dictionaries({"contents": st.just(CONTENTS)}, optional=dict.fromkeys(TOP, VALUES))),
     st.booleans(),

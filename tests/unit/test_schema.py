@@ -34,7 +34,7 @@ TREE: JsonSchema = {
 }
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(SCHEMAS)
 def test_whatever_is_accepted_always_holds(schema: dict[str, Any]) -> None:
     refusal: BadRequest | None = None

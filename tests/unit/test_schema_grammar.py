@@ -103,7 +103,7 @@ def _joined(parts: list[set[str]]) -> set[str]:
     return found
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(EXPRESSIONS)
 def test_what_is_written_is_what_was_meant(expr: Expr) -> None:
     meant = texts_of(expr)

@@ -15,7 +15,7 @@ from tests.schemas import accepts, grammar_of, is_exact, refusal, samples
 BOUNDS = st.integers(-1200, 1200) | st.integers(-(10**18), 10**18)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(BOUNDS, st.integers(0, 1500) | st.integers(0, 10**18), st.data())
 def test_bounded_integers_are_exact(low: int, width: int, data: st.DataObject) -> None:
     high = low + width
@@ -99,7 +99,7 @@ def test_number_bounds(schema: dict[str, Any], inside: str, outside: str) -> Non
 FINE = st.decimals(-50, 50, places=3) | st.decimals(-(10**6), 10**6, places=1) | st.integers(-30, 30).map(Decimal)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(FINE, FINE, st.booleans(), st.booleans(), st.lists(FINE, max_size=8))
 def test_numbers_between_any_bounds(
     one: Decimal, other: Decimal, open_low: bool, open_high: bool, values: list[Decimal]

@@ -74,7 +74,7 @@ def _agree(schema: object, rules: str) -> None:
             assert direct.accepts(text[:-1]) is compiled.accepts(text[:-1])
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=70, deadline=None, derandomize=True)
 @given(PLAIN)
 def test_plain_schemas_have_the_language_of_the_compiler(schema: dict[str, Any]) -> None:
     rules = plain_rules(schema, "root")
@@ -82,7 +82,7 @@ def test_plain_schemas_have_the_language_of_the_compiler(schema: dict[str, Any])
     _agree(schema, rules)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(SCHEMAS)
 def test_whatever_is_written_directly_has_the_language_of_the_compiler(schema: dict[str, Any]) -> None:
     rules = plain_rules(schema, "root")

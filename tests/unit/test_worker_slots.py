@@ -283,7 +283,7 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS, st.integers(1, 3), st.sampled_from([0, 0, 1, 3]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_whatever_the_order_of_messages_no_slot_is_lost_or_used_twice(
     actions: list[tuple[str, int]], slots: int, queue_size: int
 ) -> None:
