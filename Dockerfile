@@ -50,7 +50,7 @@ RUN pip wheel --no-build-isolation --no-deps --wheel-dir /wheel . \
 
 # The engine: the wheel that `pip install localaik` takes, too, without its 80 MB of debug symbols. A llama-server built
 # from source, with a variant for each kind of processor, answers as fast and starts as fast, reads prompts a quarter
-# faster, is 6 MB larger, and takes half an hour of processor time to build (docs/container.md has the figures).
+# faster, is some MB larger, and takes long to build (docs/container.md has the figures).
 # ENGINE_INDEX is the address of a package index with other builds of the wheel, for GPUs.
 FROM builder AS engine
 ARG ENGINE_INDEX=""
