@@ -32,6 +32,8 @@ SURFACES: Final = (
 )
 """The groups of routes that can be switched off."""
 
+_ALL_OF_OPENAI: Final = frozenset(SURFACES[: SURFACES.index("gemini")])
+
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 _ORIGIN: Final = re.compile(
     r"([a-z][a-z0-9+.-]*)://([^\s/?#@:\[\]*,]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.IGNORECASE
@@ -101,10 +103,15 @@ def normal_origin(text: str) -> str | None:
 
 @lru_cache(maxsize=8)
 def read_surfaces(text: str) -> frozenset[str]:
-    """The names of a list with commas, or every one for `all`. Raises `ValueError` for a name that there is not."""
+    """The names of a list with commas, or every one for `all`; `openai` stands for all of OpenAI's API.
+
+    Raises `ValueError` for a name that there is not.
+    """
     names = frozenset(part.strip().lower() for part in text.split(","))
     if names == {"all"}:
         return frozenset(SURFACES)
+    if "openai" in names:
+        names = names - {"openai"} | _ALL_OF_OPENAI
     if not names <= set(SURFACES):
         raise ValueError("no such surface")
     return names

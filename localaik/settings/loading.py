@@ -100,7 +100,7 @@ _TEXT_FORMS: Final[Mapping[str, str]] = {
     "embedding_model": "`tiny`, a path or a name",
     "allowed_hosts": "names without a port, comma-separated",
     "cors_origin": "`*`, `none`, or origins such as `http://localhost:3000`, comma-separated without blanks",
-    "surfaces": "`all`, or some of " + ", ".join(f"`{name}`" for name in SURFACES) + ", comma-separated",
+    "surfaces": "`all`, or some of " + ", ".join(f"`{name}`" for name in ("openai", *SURFACES)) + ", comma-separated",
     "trusted_proxies": "addresses and networks such as `10.0.0.0/8`, comma-separated",
     "rate_limits": "`egemma`, or rates such as `embed=5/10` for some of "
     + ", ".join(f"`{bucket}`" for bucket in BUCKETS)

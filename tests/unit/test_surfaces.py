@@ -106,3 +106,9 @@ async def test_a_session_is_nothing_where_sessions_are_off() -> None:
         ):
             assert answer.status == status
             assert "X-Session-Id" not in answer.headers
+
+
+async def test_one_name_stands_for_all_of_openais_api() -> None:
+    found = await statuses("openai")
+    assert {name for name, status in found.items() if status == 200} == {*SURFACES[:7], "health"}
+    assert await statuses("openai,gemini") == {**found, "gemini": 200}
