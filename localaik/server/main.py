@@ -111,8 +111,9 @@ def _server(settings: Settings) -> _Served:
 def _banner(server: _Served, loaded: LoadedSettings) -> list[str]:
     """What a person wants to know once the port is open."""
     settings = loaded.settings
-    hosts = "" if is_loopback(settings.host) else f" (at {settings.host})"
-    lines = [f"localaik is listening on {server.url}{hosts}"]
+    lines = [f"localaik is listening on {server.url}"]
+    if not is_loopback(settings.host):
+        lines.append(f"  address {settings.host}")
     if settings.upstream_is_set:
         lines.append(f"  upstream {server.engine_name} (from {loaded.sources.get('upstream', 'default')})")
     else:
