@@ -4,7 +4,7 @@
 set -euo pipefail
 
 ROOT=$(dirname "$0")/..
-REPOSITORY=ghcr.io/localaik/localaik
+REPOSITORY=localaik/localaik
 LABEL=org.localaik.action
 POLL_SECONDS=0.2
 

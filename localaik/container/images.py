@@ -10,7 +10,7 @@ __all__ = ["IMAGE_VARIABLE", "REPOSITORY", "TARGETS", "Target", "image_name"]
 
 Target = Literal["tiny", "gemma3-4b", "gemma3-12b", "proxy"]
 
-REPOSITORY: Final = "ghcr.io/localaik/localaik"
+REPOSITORY: Final = "localaik/localaik"
 """Where released images are. Each release has the tags `v<version>-<target>`."""
 IMAGE_VARIABLE: Final = "LOCALAIK_IMAGE"
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)

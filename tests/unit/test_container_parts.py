@@ -19,7 +19,7 @@ RUNNING = ContainerState("running")
 # -- the image ---------------------------------------------------------------------------------------------------------
 
 
-RELEASED = f"ghcr.io/localaik/localaik:v{__version__}-proxy"
+RELEASED = f"localaik/localaik:v{__version__}-proxy"
 
 
 @pytest.mark.parametrize(

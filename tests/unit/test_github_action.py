@@ -91,11 +91,11 @@ def test_every_input_reaches_the_script() -> None:
 @pytest.mark.parametrize(
     ("inputs", "image"),
     [
-        ({}, f"ghcr.io/localaik/localaik:v{__version__}-tiny"),
-        ({"target": "proxy"}, f"ghcr.io/localaik/localaik:v{__version__}-proxy"),
-        ({"version": "1.2.3", "target": "gemma3-4b"}, "ghcr.io/localaik/localaik:v1.2.3-gemma3-4b"),
-        ({"version": "v1.2.3"}, "ghcr.io/localaik/localaik:v1.2.3-tiny"),
-        ({"version": "newest"}, "ghcr.io/localaik/localaik:tiny"),
+        ({}, f"localaik/localaik:v{__version__}-tiny"),
+        ({"target": "proxy"}, f"localaik/localaik:v{__version__}-proxy"),
+        ({"version": "1.2.3", "target": "gemma3-4b"}, "localaik/localaik:v1.2.3-gemma3-4b"),
+        ({"version": "v1.2.3"}, "localaik/localaik:v1.2.3-tiny"),
+        ({"version": "newest"}, "localaik/localaik:tiny"),
         ({"image": "mine:1", "version": "1.2.3"}, "mine:1"),
     ],
 )
