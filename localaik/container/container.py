@@ -1,6 +1,7 @@
 """A container with a localaik server, as a context manager."""
 
 import os
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,6 +20,8 @@ __all__ = ["LocalaikContainer"]
 
 _ANY_ADDRESS: Final = {"", "0.0.0.0", "::"}
 _ANY_KEY: Final = "localaik"
+_TRIES: Final = 100
+_PAUSE_SECONDS: Final = 0.1
 
 
 class LocalaikContainer:
@@ -227,7 +230,7 @@ class LocalaikContainer:
             except NameTaken:
                 raise ContainerError(f"There is a container named {self._name} already.") from None
         name = self._name or f"localaik-{digest[:12]}"
-        for _ in range(3):  # others may make or remove it at the same time
+        for _ in range(_TRIES):  # others may make or remove it at the same time
             if (found := engine.find(name)) is not None:
                 if not found.state().has_ended:
                     if found.labels.get(DIGEST_LABEL) != digest:
@@ -238,6 +241,7 @@ class LocalaikContainer:
                 found.remove()
             with suppress(NameTaken):
                 return engine.create(self._plan, name=name, digest=digest), True
+            time.sleep(_PAUSE_SECONDS)  # a name is taken some time before its container can be found
         raise ContainerError(f"The container {name} is being made and removed by others.")
 
     def _probe(self) -> str | None:

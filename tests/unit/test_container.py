@@ -288,6 +288,29 @@ def test_reuse_takes_what_another_process_has_just_made(engine: FakeEngine) -> N
     assert localaik.container_id == engine.made[0].id
 
 
+def test_a_name_is_taken_some_time_before_its_container_can_be_found(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("localaik.container.container.time.sleep", pauses.append)
+
+    def being_made() -> None:
+        if len(pauses) < 10:
+            raise NameTaken("x")
+
+    engine.before_create = being_made
+    with engine.container(reuse=True) as container:
+        assert container.container_id == engine.made[0].id
+    assert len(pauses) == 10
+    engine.before_create = lambda: _raise(NameTaken("x"))
+    with pytest.raises(ContainerError, match="made and removed by others"), engine.container(reuse=True, name="n"):
+        raise AssertionError
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_a_stop_that_is_asked_for_ends_a_reused_container_too(engine: FakeEngine) -> None:
     engine.container(reuse=True).start().stop()
     assert not engine.present
