@@ -22,11 +22,21 @@ from localaik.errors import (
     Unavailable,
 )
 
-__all__ = ["MAX_ERROR_BYTES", "clean_message", "fault_of_answer", "fault_of_frame", "unreachable"]
+__all__ = [
+    "MAX_ERROR_BYTES",
+    "clean_message",
+    "fault_of_answer",
+    "fault_of_frame",
+    "given_up",
+    "still_loading",
+    "stopping",
+    "unreachable",
+]
 
 MAX_ERROR_BYTES: Final = 65_536
 """How much of an error body is read."""
 
+_LOADING_RETRY_SECONDS: Final = 5
 _MAX_MESSAGE_CHARS: Final = 2_000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _PATH: Final = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:\\|/)(?:[\w.+-]+[/\\])+[\w.+-]*")
@@ -135,3 +145,18 @@ def _reason_phrase(status: int) -> str:
 
 def _whole_seconds(header: str | None) -> int | None:
     return int(header) if header is not None and header.isascii() and header.isdigit() else None
+
+
+def still_loading() -> Unavailable:
+    """The wait for an engine's model was too long."""
+    return Unavailable("The model is still loading.", reason="loading", retry_after=_LOADING_RETRY_SECONDS)
+
+
+def given_up() -> EngineUnreachable:
+    """An engine has ended too often."""
+    return EngineUnreachable("The engine ended and could not be started again.", reason="upstream_unreachable")
+
+
+def stopping() -> Unavailable:
+    """An engine ends because the server does."""
+    return Unavailable("The server is stopping.", reason="stopping")

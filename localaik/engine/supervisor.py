@@ -16,11 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from localaik.engine.faults import given_up, still_loading, stopping
 from localaik.engine.launchers.base import Command, EngineSpec, Launcher, StartError
 from localaik.engine.liveness import ask_health
 from localaik.engine.process import EngineProcess, describe_status, exit_status
 from localaik.engine.restarts import RestartPolicy
-from localaik.errors import EngineUnreachable, Unavailable
 from localaik.settings import Settings
 
 __all__ = ["Clock", "EngineState", "Phase", "Supervisor"]
@@ -33,7 +33,6 @@ _CHECK_SECONDS: Final = 5.0
 _CHECKS_MISSED: Final = 3
 _CHECKS_MISSED_IN_ALL: Final = 12  # at most 84 s, with the usual limit of a check
 _DEATH_NOTICE_SECONDS: Final = 1.0
-_RETRY_AFTER_SECONDS: Final = 5
 _NOT_STARTED: Final = 127  # the shell's status for a program that can't be run
 _LOADING: Final = "loading model"
 
@@ -131,9 +130,7 @@ class Supervisor:
                     self._raise_if_over()
                     await self._changed.wait()
         except TimeoutError:
-            raise Unavailable(
-                "The model is still loading.", reason="loading", retry_after=_RETRY_AFTER_SECONDS
-            ) from None
+            raise still_loading() from None
         return self.address
 
     async def report_death(self) -> None:
@@ -242,9 +239,9 @@ class Supervisor:
 
     def _raise_if_over(self) -> None:
         if self.state.phase == "failed":
-            raise EngineUnreachable("The engine ended and could not be started again.", reason="upstream_unreachable")
+            raise given_up()
         if self.state.phase in {"stopping", "stopped"}:
-            raise Unavailable("The server is stopping.", reason="stopping")
+            raise stopping()
 
     def _enter(
         self,

@@ -17,7 +17,10 @@ _TYPES: Final = {
 }
 _TAG_CHARS: Final = 32
 
-ASSETS: Final = ("pages.css", "elements.js", "start.js", "docs.js", "console.js", "schema.js", "icon.svg")
+ASSETS: Final = (
+    *("pages.css", "start.css", "docs.css", "icon.svg"),
+    *("elements.js", "start.js", "docs.js", "console.js", "schema.js"),
+)
 """What the pages load."""
 
 

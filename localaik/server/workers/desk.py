@@ -67,10 +67,6 @@ class Desk:
             press=partial(self._press, engine),
         )
 
-    def slots(self, engine: str) -> int:
-        """How many slots an engine has."""
-        return self._slots[engine].total
-
     def hear(self, worker: int, message: ForDesk) -> None:
         """What a worker says or asks."""
         match message:

@@ -12,7 +12,7 @@ from localaik.http.call import Call
 
 __all__ = ["relay"]
 
-_KEPT: Final = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Type", "X-Client-Request-Id")
+_KEPT: Final = ("Accept", "Accept-Encoding")
 _OF_THE_CONNECTION: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "date", "server"})
 
 

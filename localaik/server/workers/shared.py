@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from yarl import URL
 
 from localaik.engine.capabilities import Capabilities
 from localaik.engine.engine import Address, Source
+from localaik.engine.faults import given_up, still_loading, stopping
 from localaik.engine.gate import Gate
 from localaik.engine.launchers import create_launcher
 from localaik.engine.launchers.base import EngineSpec, StartError
-from localaik.errors import EngineUnreachable, Unavailable
 from localaik.http.quota import Verdict
 from localaik.jobs.live import Directory
 from localaik.jobs.locks import Held, NamedLocks, OccupiedError
@@ -44,9 +43,6 @@ from localaik.settings import Settings
 __all__ = ["DistantRunner", "SharedDirectory", "SharedHost", "SharedLocks", "SharedRates"]
 
 Line = Channel[FromParent]
-
-_LOADING: Final = "loading"
-_RETRY_AFTER_SECONDS: Final = 5
 
 
 class SharedSource:
@@ -93,16 +89,12 @@ class SharedSource:
             async with asyncio.timeout(seconds or None):
                 while self._address is None:
                     if self.lost.done():
-                        raise EngineUnreachable(
-                            "The engine ended and could not be started again.", reason="upstream_unreachable"
-                        )
+                        raise given_up()
                     if self._state["state"] in {"stopping", "stopped"}:
-                        raise Unavailable("The server is stopping.", reason="stopping")
+                        raise stopping()
                     await self._changed.wait()
         except TimeoutError:
-            raise Unavailable(
-                "The model is still loading.", reason=_LOADING, retry_after=_RETRY_AFTER_SECONDS
-            ) from None
+            raise still_loading() from None
         return self._address
 
     def current(self) -> Address | None:

@@ -269,10 +269,6 @@ def _request(message: WSMessage, max_depth: int) -> Object:
     return body
 
 
-def _wrong_type(field: str, expected: str) -> BadRequest:
-    return BadRequest(f"Invalid type for '{field}': expected {expected}.", field=field, reason="invalid_type")
-
-
 async def _cancel(*tasks: asyncio.Task[None] | asyncio.Task[bool]) -> None:
     for task in tasks:
         task.cancel()
