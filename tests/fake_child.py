@@ -8,7 +8,8 @@ Run by path with one JSON object as its argument:
 `orphan`      do not watch standard input
 `noise`       text for standard error
 `arguments`   a file that gets the process's arguments, one per line
-Besides `/health` it serves `/die/<status>` (ends), `/deaf` (closes its port, lives on), `/mute` (never answers again).
+Besides `/health` it serves `/die/<status>` (ends), `/deaf` (closes its port, lives on), `/mute` (never answers again),
+`/hang-up` (closes every connection without an answer from then on).
 """
 
 import json
@@ -17,6 +18,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -42,23 +44,30 @@ def main() -> int:
 
 def serve(listener: socket.socket, loading: int) -> None:
     kept = []
-    mute = False
+    mute = hangs_up = False
     while True:
         connection, _ = listener.accept()
         kept.append(connection)
         if mute:
             continue
-        path = connection.recv(4096).split(b" ")[1].decode()
+        try:
+            path = connection.recv(4096).split(b" ")[1].decode()
+        except (IndexError, OSError):  # a check that was given up before it asked
+            continue
         if path.startswith("/die/"):
             os._exit(int(path.removeprefix("/die/")))
         if path == "/deaf":
             listener.close()
             connection.close()
             threading.Event().wait()
+        if hangs_up := hangs_up or path == "/hang-up":
+            connection.close()
+            continue
         mute = path == "/mute"
         status = 503 if loading > 0 and path == "/health" else 200
         loading -= path == "/health"
-        connection.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        with suppress(OSError):  # nobody waits any more
+            connection.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         connection.close()
 
 

@@ -18,7 +18,8 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 async def ask_health(address: str, path: str, seconds: float) -> int:
     """The status of `GET path` at `address` (`http://host:port`); 0 where what answers is no HTTP.
 
-    Raises `OSError` where the connection is refused or breaks, `TimeoutError` after `seconds` (0: none).
+    Raises `OSError` where the connection is refused, breaks or ends without a byte, `TimeoutError` after `seconds`
+    (0: none).
     """
     parts = urlsplit(address)
     async with asyncio.timeout(seconds or None):
@@ -27,11 +28,15 @@ async def ask_health(address: str, path: str, seconds: float) -> int:
             request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
             writer.write(request.encode("ascii"))
             await writer.drain()
-            match = _STATUS_LINE.match(await reader.readline())
+            line = await reader.readline()
         except ValueError:  # a "line" longer than the reader's buffer
-            match = None
+            line = b"not HTTP"
         finally:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+    if not line:
+        # The system accepts connections for a process that is ending, and may then close them without a reset.
+        raise ConnectionResetError("the connection was closed without an answer")
+    match = _STATUS_LINE.match(line)
     return int(match[1]) if match else 0

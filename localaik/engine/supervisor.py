@@ -33,6 +33,7 @@ _CHECK_SECONDS: Final = 5.0
 _CHECKS_MISSED: Final = 3
 _CHECKS_MISSED_IN_ALL: Final = 12  # at most 84 s, with the usual limit of a check
 _DEATH_NOTICE_SECONDS: Final = 1.0
+_KILL_NOTICE_SECONDS: Final = 5.0
 _NOT_STARTED: Final = 127  # the shell's status for a program that can't be run
 _LOADING: Final = "loading model"
 
@@ -148,10 +149,10 @@ class Supervisor:
             return
         except OSError:
             # Nobody listens there. Usually the process has just ended, and our news of it is on its way.
-            await self._wait_while(address)
+            await self._wait_while(address, _DEATH_NOTICE_SECONDS)
             if self.address == address:
                 process.kill()
-                await self._wait_while(address)
+                await self._wait_while(address, _KILL_NOTICE_SECONDS)
 
     async def stop(self) -> None:
         """End the engine: a request to end, SIGKILL 3 s later. Returns when it is gone, or can't be ended."""
@@ -224,10 +225,10 @@ class Supervisor:
         except OSError:  # includes TimeoutError
             return None
 
-    async def _wait_while(self, address: str) -> None:
-        """Wait until the engine is no longer the ready one at `address`, or a moment has passed."""
+    async def _wait_while(self, address: str, seconds: float) -> None:
+        """Wait until the engine is no longer the ready one at `address`, or `seconds` have passed."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DEATH_NOTICE_SECONDS):
+            async with asyncio.timeout(seconds):
                 while self.address == address:
                     await self._changed.wait()
 

@@ -11,6 +11,9 @@ import pytest
 from localaik.server.main import Server
 from localaik.server.workers.parent import Parent
 from localaik.settings import Settings
+from tests.certificates import one_certificate
+
+one_certificate()
 
 START_SECONDS = 60
 

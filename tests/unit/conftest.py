@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import postgres
+from tests.certificates import one_certificate
 
 if TYPE_CHECKING:
     from tests.postgres import Cluster
+
+one_certificate()
 
 
 @pytest.fixture(scope="session")

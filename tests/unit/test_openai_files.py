@@ -150,13 +150,13 @@ async def test_limits(tmp_path: Path) -> None:
         assert len(names(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("way", ["", "/content"])
-@pytest.mark.parametrize("name", ["file-aaaaaaaaaaaaaaaaaaaaaaaa", "..%2F..%2Fstate.sqlite3", "FILE", "%00", "a" * 300])
-async def test_unknown_ids_are_told_and_never_paths(caller: Caller, name: str, way: str) -> None:
+async def test_unknown_ids_are_told_and_never_paths(caller: Caller) -> None:
     await caller.file()
-    answer = await caller.ask("GET", f"/v1/files/{name}{way}")
-    shown = {"..%2F..%2Fstate.sqlite3": "../../state.sqlite3", "%00": "\0"}.get(name, name)[:100]
-    assert answer.fault == (404, None, None, f"No such File object: {shown}")
+    for name in ("file-aaaaaaaaaaaaaaaaaaaaaaaa", "..%2F..%2Fstate.sqlite3", "FILE", "%00", "a" * 300):
+        shown = {"..%2F..%2Fstate.sqlite3": "../../state.sqlite3", "%00": "\0"}.get(name, name)[:100]
+        for way in ("", "/content"):
+            answer = await caller.ask("GET", f"/v1/files/{name}{way}")
+            assert answer.fault == (404, None, None, f"No such File object: {shown}")
 
 
 async def test_delete(caller: Caller, tmp_path: Path) -> None:

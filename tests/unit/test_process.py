@@ -171,7 +171,7 @@ class TestLiveness:
 
     @pytest.mark.parametrize(
         ("answer", "status"),
-        [(b"HTTP/1.1 503 Busy\r\n\r\n", 503), (b"nonsense\r\n", 0), (b"", 0), (b"x" * 100_000, 0)],
+        [(b"HTTP/1.1 503 Busy\r\n\r\n", 503), (b"nonsense\r\n", 0), (b"HTTP", 0), (b"x" * 100_000, 0)],
     )
     async def test_answers(self, answer: bytes, status: int) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -182,6 +182,16 @@ class TestLiveness:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             assert await ask_health(f"http://127.0.0.1:{port}", "/health", HANG_SECONDS) == status
+
+    async def test_a_connection_that_ends_without_a_byte_is_an_os_error(self) -> None:
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")  # else the system sends a reset
+            writer.close()
+
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(ConnectionResetError):
+                await ask_health(f"http://127.0.0.1:{port}", "/health", HANG_SECONDS)
 
 
 @pytest.mark.parametrize(("status", "ours"), [(0, 1), (1, 1), (3, 3), (-9, 137), (-11, 139)])

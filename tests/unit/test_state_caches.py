@@ -49,11 +49,11 @@ async def test_a_content_is_given_back_as_it_was(caches: CacheStore) -> None:
     assert plain.id != cache.id
 
 
-@pytest.mark.parametrize("cache_id", ["", "c1", "a/b", "..", "a\0b", "é", "x" * 65])
-async def test_unknown_ids(caches: CacheStore, cache_id: str) -> None:
-    for act in (caches.get, caches.body, caches.delete, lambda one: caches.prolong(one, NOW + HOUR, now=NOW)):
-        with pytest.raises(UnknownCache):
-            await act(cache_id)
+async def test_unknown_ids(caches: CacheStore) -> None:
+    for cache_id in ("", "c1", "a/b", "..", "a\0b", "é", "x" * 65):
+        for act in (caches.get, caches.body, caches.delete, lambda one: caches.prolong(one, NOW + HOUR, now=NOW)):
+            with pytest.raises(UnknownCache):
+                await act(cache_id)
 
 
 async def test_another_lifetime_counts_from_the_change(caches: CacheStore, clock: Clock) -> None:

@@ -70,16 +70,14 @@ async def test_a_file_is_given_back_as_it_was(files: FileStore) -> None:
     assert await read(files, file.id) == data
 
 
-@pytest.mark.parametrize(
-    ("start", "end"), [(0, None), (5, 9), (MIB - 1, MIB + 1), (MIB, MIB), (3 * MIB, None), (1, 9 * MIB)]
-)
-async def test_a_part_of_a_file(files: FileStore, start: int, end: int | None) -> None:
+async def test_a_part_of_a_file(files: FileStore) -> None:
     data = os.urandom(2 * MIB)
     file = await add(files, data)
-    async with files.open(file.id) as reader:
-        got = [piece async for piece in reader.pieces(start, end)]
-    assert b"".join(got) == data[start:end]
-    assert all(0 < len(piece) <= MIB for piece in got)
+    for start, end in ((0, None), (5, 9), (MIB - 1, MIB + 1), (MIB, MIB), (3 * MIB, None), (1, 9 * MIB)):
+        async with files.open(file.id) as reader:
+            got = [piece async for piece in reader.pieces(start, end)]
+        assert b"".join(got) == data[start:end]
+        assert all(0 < len(piece) <= MIB for piece in got)
 
 
 async def test_an_empty_file(files: FileStore) -> None:
@@ -107,16 +105,16 @@ async def test_of_two_uploads_of_one_id_the_first_that_ends_wins(files: FileStor
     assert (await one.status()).state == "cancelled"
 
 
-@pytest.mark.parametrize("file_id", ["../secret", "..", "A", "a/b", ""])
-async def test_no_id_leads_out_of_the_store(files: FileStore, file_id: str) -> None:
-    for work in (
-        files.get(file_id),
-        files.delete(file_id),
-        read(files, file_id),
-        files.begin(NewFile("a/b", id=file_id)),
-    ):
-        with pytest.raises(InvalidId):
-            await work
+async def test_no_id_leads_out_of_the_store(files: FileStore) -> None:
+    for file_id in ("../secret", "..", "A", "a/b", ""):
+        for work in (
+            files.get(file_id),
+            files.delete(file_id),
+            read(files, file_id),
+            files.begin(NewFile("a/b", id=file_id)),
+        ):
+            with pytest.raises(InvalidId):
+                await work
 
 
 async def test_deleted_files_are_gone_and_readers_read_on(files: FileStore) -> None:
