@@ -36,8 +36,8 @@ DOCKER_BUILD_ARGS ?=
 REMOVE_CONTAINER = ids=$$(docker ps --all --quiet --filter 'name=^/$(CONTAINER_NAME)$$' --filter label=localaik.make=docker-up) \
 	&& { [ -z "$$ids" ] || docker rm --force --volumes $$ids >/dev/null; }
 
-.PHONY: help run demo test coverage test-unit test-contract test-integration lint lint-files fmt bench-schemas docs model lock sdks wheel \
-	system docker-build docker-up docker-down clean
+.PHONY: help run demo test coverage test-unit test-contract test-integration lint lint-files fmt bench-schemas docs model model-eval \
+	lock sdks wheel system docker-build docker-up docker-down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,8 +84,11 @@ bench-schemas: $(TOOLS) system ## Send 4,000 random schemas and tool sets, and c
 docs: $(TOOLS) ## Write docs/settings.md from the settings
 	@$(BIN)/python -m tools.settings_page
 
-model: $(MODEL_VENV)/.installed ## Make the embedded model again (takes long)
+model: $(MODEL_VENV)/.installed ## Make the embedded models again (about two hours on two cores)
 	@$(MODEL_VENV)/bin/python -m tools.tinymodel
+
+model-eval: $(TOOLS) system ## Examine the embedded model, write docs/embedded-model.md (minutes; flags: ARGS="--show 3")
+	@$(BIN)/python -m tools.tinymodel.exam --write $(ARGS)
 
 wheel: $(TOOLS) ## Build a wheel into dist/
 	@$(BIN)/python -m build --wheel
@@ -138,9 +141,9 @@ $(TOOLS): pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
 	@touch $(RUNTIME) $@
 
-$(MODEL_VENV)/.installed: tools/tinymodel/requirements.txt
+$(MODEL_VENV)/.installed: tools/tinymodel/requirements.txt pyproject.toml constraints.txt
 	@[ -x $(MODEL_VENV)/bin/python ] || "$(PYTHON)" -m venv $(MODEL_VENV)
-	@$(MODEL_VENV)/bin/python $(PIP) -r tools/tinymodel/requirements.txt
+	@$(MODEL_VENV)/bin/python $(PIP) -c constraints.txt -r tools/tinymodel/requirements.txt -e .
 	@touch $@
 
 $(SDKS): tools/sdks.sh $(wildcard tests/sdk/*.txt tests/sdk/*/*.*) | $(BIN)/python

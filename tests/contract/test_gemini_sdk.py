@@ -150,9 +150,10 @@ def test_g035_a_stream_has_several_chunks_and_its_last_has_everything(default_cl
 
 def test_g012_candidates_differ_and_come_back_the_same(default_client: genai.Client) -> None:
     config = {"candidate_count": 8, "max_output_tokens": 8, "temperature": 2.0}
+    order = "Reverse the words: potato engine silver moon river table candle"
 
     def texts() -> list[str]:
-        answer = default_client.models.generate_content(model=MODEL, contents="Tell me a secret", config=config)  # type: ignore[arg-type]
+        answer = default_client.models.generate_content(model=MODEL, contents=order, config=config)  # type: ignore[arg-type]
         assert [one.index for one in answer.candidates or []] == list(range(8))
         return ["".join(part.text or "" for part in one.content.parts or []) for one in answer.candidates or []]  # type: ignore[union-attr]
 

@@ -379,10 +379,11 @@ async def test_faults_name_their_field(
 
 async def test_a_document_is_read(client: AsyncOpenAI) -> None:
     data = "data:application/pdf;base64," + b64encode(make_pdf(pages_of_text(1))).decode()
-    part = {"type": "input_file", "filename": "a.pdf", "file_data": data}
+    file = {"type": "input_file", "filename": "a.pdf", "file_data": data}
+    question = {"type": "input_text", "text": "How many pages does the document have?"}
     response = await client.responses.create(
         model=MODEL,
-        input=[{"role": "user", "content": [part]}],
-        max_output_tokens=16,  # type: ignore[list-item]
+        input=[{"role": "user", "content": [file, question]}],  # type: ignore[list-item]
+        max_output_tokens=16,
     )
-    assert response.output_text == "I can see 1 image."
+    assert response.output_text == "The document has 1 page."

@@ -1,83 +1,56 @@
-"""`python -m tools.tinymodel`: make the embedded models again, from nothing but this package."""
+"""`python -m tools.tinymodel`: make the embedded models again, from nothing but this repository."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from tools.tinymodel.embedding import embedding_weights
-from tools.tinymodel.export import read_text, write_checksums, write_embedding, write_text, write_vision
+from tools.tinymodel.export import write_checksums, write_embedding, write_text, write_vision
 from tools.tinymodel.shapes import EMBEDDING, TEXT, VISION
-from tools.tinymodel.vocabulary import Vocabulary, build_vocabulary
-from tools.tinymodel.weights import Tensors, deepen, text_weights, vision_weights
+from tools.tinymodel.training import Schedule, train_text
+from tools.tinymodel.vision.training import train_vision
+from tools.tinymodel.vocabulary import build_vocabulary
+from tools.tinymodel.weights import text_weights, vision_weights
 
-TEXT_SEED, VISION_SEED, LESSON_SEED, TOOL_SEED = 1, 2, 3, 20_000_000
-TALK_STEPS, TOOL_STEPS = 950, 650
-_TALK_BLOCKS = 4
+TEXT_SEED, LESSON_SEED, VISION_SEED, PICTURE_SEED = 1, 3, 2, 4
 MODELS = Path(__file__).resolve().parents[2] / "localaik" / "assets" / "models"
+_PARTS = ("embedding", "vision", "text")
 
 
 def main() -> None:
     """Write the three models and their checksums into a folder."""
     parser = argparse.ArgumentParser(prog="python -m tools.tinymodel", description=__doc__)
     parser.add_argument("--out", type=Path, default=MODELS, help="folder for the files (default: the package's own)")
-    parser.add_argument("--start", type=Path, help="a text model that learned to talk, which then learns tools")
-    parser.add_argument("--talk-steps", type=int, default=TALK_STEPS, help="training steps of talk")
-    parser.add_argument("--steps", type=int, default=TOOL_STEPS, help="training steps with tools; 0 trains nothing")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="most seconds for the steps with tools")
-    parser.add_argument("--q8", action="store_true", help="write the text model in q8_0 instead of F16")
+    parser.add_argument("--work", type=Path, default=Path("build/model"), help="folder for checkpoints")
+    parser.add_argument("--only", nargs="+", choices=_PARTS, default=_PARTS, help="make these alone")
+    parser.add_argument("--text-seconds", type=float, default=4500, help="length of the text model's training")
+    parser.add_argument("--vision-seconds", type=float, default=1500, help="length of the vision tower's training")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-
+    options.work.mkdir(parents=True, exist_ok=True)
     vocabulary = build_vocabulary(TEXT.vocabulary)
-    write_vision(options.out / "tiny-mmproj.gguf", VISION, TEXT.width, vision_weights(VISION, TEXT.width, VISION_SEED))
-    write_embedding(
-        options.out / "tiny-embedding.gguf", EMBEDDING, vocabulary, embedding_weights(EMBEDDING, vocabulary)
-    )
-    target = options.out / "tiny.gguf"
-
-    def save(tensors: Tensors) -> None:
-        write_text(target, TEXT, vocabulary, tensors, half=not options.q8)
-
-    tensors = text_weights(TEXT, TEXT_SEED)
-    if options.steps:
-        tensors = _train(options, vocabulary, save)
-    save(tensors)
-    sys.stdout.write(write_checksums(options.out).read_text(encoding="ascii"))
-
-
-def _train(options: argparse.Namespace, vocabulary: Vocabulary, save: Callable[[Tensors], None]) -> Tensors:
-    """Talk in a network with fewer blocks (or the file that learned it), then everything in the whole one."""
-    # The trainer needs JAX, which the rest of this package does without.
-    from tools.tinymodel.training import TALK, TOOLS, Schedule, train_text  # noqa: PLC0415
-
-    small = replace(TEXT, blocks=_TALK_BLOCKS)
-    if options.start:
-        talker = read_text(options.start)
-    else:
-        talker = train_text(
-            small,
-            vocabulary,
-            text_weights(small, TEXT_SEED),
-            course=TALK,
-            image_tokens=VISION.tokens,
-            schedule=Schedule(options.talk_steps),
-            seed=LESSON_SEED,
-            save=lambda _: None,
+    if "embedding" in options.only:
+        tensors = embedding_weights(EMBEDDING, vocabulary)
+        write_embedding(options.out / "tiny-embedding.gguf", EMBEDDING, vocabulary, tensors)
+    if "vision" in options.only:
+        start = vision_weights(VISION, TEXT.width, VISION_SEED)
+        tensors = train_vision(
+            VISION,
+            start,
+            text_width=TEXT.width,
+            seconds=options.vision_seconds,
+            seed=PICTURE_SEED,
+            target=options.work / "vision.npz",
         )
-    return train_text(
-        TEXT,
-        vocabulary,
-        deepen(talker, TEXT, TEXT_SEED),
-        course=TOOLS,
-        image_tokens=VISION.tokens,
-        schedule=Schedule(options.steps, matrix_rate=4e-3, decay=0.6, seconds=options.seconds),
-        seed=TOOL_SEED,
-        save=save,
-    )
+        write_vision(options.out / "tiny-mmproj.gguf", VISION, TEXT.width, tensors)
+    if "text" in options.only:
+        schedule = Schedule(options.text_seconds)
+        start = text_weights(TEXT, TEXT_SEED)
+        tensors = train_text(TEXT, start, schedule=schedule, seed=LESSON_SEED, target=options.work / "text.npz")
+        write_text(options.out / "tiny.gguf", TEXT, vocabulary, tensors)
+    sys.stdout.write(write_checksums(options.out).read_text(encoding="ascii"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tools.tinymodel.shapes import RMS_EPSILON, EmbeddingShape, TextShape, Visio
 from tools.tinymodel.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from tools.tinymodel.weights import Tensors
 
-__all__ = ["CHECKSUMS", "read_text", "write_checksums", "write_embedding", "write_text", "write_vision"]
+__all__ = ["CHECKSUMS", "write_checksums", "write_embedding", "write_text", "write_vision"]
 
 CHECKSUMS = "SHA256SUMS"
 """Name of the checksum file, in the format of `sha256sum`."""
@@ -81,12 +81,6 @@ def write_text(path: Path, shape: TextShape, vocabulary: Vocabulary, tensors: Te
     _tokenizer(writer, vocabulary, end=False)
     writer.add_chat_template(_TEMPLATE.read_text(encoding="utf-8").rstrip("\n"))
     _write(writer, tensors, matrix=gguf.GGMLQuantizationType.F16 if half else gguf.GGMLQuantizationType.Q8_0)
-
-
-def read_text(path: Path) -> Tensors:
-    """The tensors of a chat model that `write_text` wrote."""
-    reader = gguf.GGUFReader(path)
-    return {tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type) for tensor in reader.tensors}
 
 
 def write_vision(path: Path, shape: VisionShape, text_width: int, tensors: Tensors) -> None:

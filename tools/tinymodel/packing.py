@@ -1,100 +1,81 @@
-"""Packs conversations into rows of fixed length, with soft tokens that look like those of the vision projector."""
+"""Packs conversations into batches of rows, with soft tokens as the vision projector writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from tools.tinymodel.conversation import Conversation, Sample, render
+from tools.tinymodel.draw import Draw
 from tools.tinymodel.network import Batch
+from tools.tinymodel.vision.codes import SLOT_COUNT, soft
 from tools.tinymodel.vocabulary import Vocabulary
 
-__all__ = ["Packing", "pack"]
+__all__ = ["pack"]
 
-_GIVE_UP_AFTER = 4
-"""Samples in a row that fit nowhere before a batch counts as full."""
+_ROW_LENGTHS = (128, 256, 512, 1024, 2560)
+"""Samples of like length share a batch, since attention costs the square of the row's length."""
 
 
-@dataclass(frozen=True)
-class Packing:
-    """Size of a batch: rows, tokens per row, and the most answer tokens it may hold.
+def pack(
+    vocabulary: Vocabulary, seed: int, lesson: Callable[[Draw], Conversation], *, tokens: int, width: int
+) -> list[Batch]:
+    """Batches of conversations drawn from `lesson` until they have `tokens` tokens; too long ones are left out.
 
-    `image_tokens` is the number of soft tokens per image, `width` their channels.
+    `width` is the number of channels of soft tokens. The same seed gives the same batches.
     """
+    draw = Draw.of(seed)
+    classes: list[list[Sample]] = [[] for _ in _ROW_LENGTHS]
+    while tokens > 0:
+        sample = render(lesson(draw), vocabulary, SLOT_COUNT)
+        kind = next((kind for kind, length in enumerate(_ROW_LENGTHS) if len(sample) <= length), None)
+        if kind is not None:
+            classes[kind].append(sample)
+            tokens -= len(sample)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    filled = [_rows(samples, length) for samples, length in zip(classes, _ROW_LENGTHS, strict=True)]
+    return [_batch(rows, width, generator) for rows in filled if rows]
 
-    rows: int
-    length: int
-    answers: int
-    image_tokens: int
-    width: int
 
-
-def pack(packing: Packing, vocabulary: Vocabulary, seed: int, lesson: Callable[[Random], Conversation]) -> Batch:
-    """Fill a batch with conversations drawn from `lesson`, without those that are longer than a row.
-
-    The same seed gives the same batch.
-    """
-    random = Random(seed)
-    rows: list[list[Sample]] = [[] for _ in range(packing.rows)]
-    room = [packing.length] * packing.rows
-    answers, misses = packing.answers, 0
-    while misses < _GIVE_UP_AFTER:
-        sample = render(lesson(random), vocabulary, packing.image_tokens)
-        if len(sample) > packing.length:
-            continue
-        learned = sum(weight > 0 for weight in sample.weights)
-        row = next((index for index, left in enumerate(room) if left >= len(sample)), None)
-        if row is None or learned > answers:
-            misses += 1
-            continue
+def _rows(samples: Sequence[Sample], length: int) -> list[list[Sample]]:
+    """Samples in rows of at most `length` tokens: the longest first, each into the first row with room."""
+    rows: list[list[Sample]] = []
+    room: list[int] = []
+    for sample in sorted(samples, key=len, reverse=True):
+        row = next((index for index, left in enumerate(room) if left >= len(sample)), len(rows))
+        if row == len(rows):
+            rows.append([])
+            room.append(length)
         rows[row].append(sample)
         room[row] -= len(sample)
-        answers -= learned
-    return _batch(packing, rows, np.random.Generator(np.random.PCG64(seed)))
+    return rows
 
 
-def _batch(packing: Packing, rows: list[list[Sample]], generator: np.random.Generator) -> Batch:
-    tokens, segment, image = (np.zeros((packing.rows, packing.length), dtype=np.int32) for _ in range(3))
-    weights = np.zeros((packing.rows, packing.length), dtype=np.float32)
+def _batch(rows: Sequence[Sequence[Sample]], width: int, generator: np.random.Generator) -> Batch:
+    length = max(sum(map(len, samples)) for samples in rows)
+    tokens, segment, position, image = (np.zeros((len(rows), length), dtype=np.int64) for _ in range(4))
+    weights = np.zeros((len(rows), length), dtype=np.float32)
+    vectors = [np.zeros((0, width), dtype=np.float32)]
     for row, samples in enumerate(rows):
         column = images = 0
         for number, sample in enumerate(samples, start=1):
             place = slice(column, column + len(sample))
             tokens[row, place], segment[row, place], weights[row, place] = sample.tokens, number, sample.weights
+            position[row, place] = np.arange(len(sample))
             image[row, place] = [index + images if index else 0 for index in sample.images]
+            vectors += [soft(scene, generator, width) for scene in sample.scenes]
             images += max(sample.images)
             column += len(sample)
     targets = np.flatnonzero(weights)
-    padding = packing.answers - targets.size
-    weight = np.pad(weights.ravel()[targets], (0, padding))
     return Batch(
-        tokens=tokens,
-        segment=segment,
-        image=image,
-        soft=_soft_vectors(packing, image, generator),
-        answer=np.pad(targets - 1, (0, padding)).astype(np.int32),
-        target=np.pad(tokens.ravel()[targets], (0, padding)),
-        weight=weight,
+        tokens=torch.from_numpy(tokens),
+        segment=torch.from_numpy(segment),
+        position=torch.from_numpy(position),
+        image=torch.from_numpy(image),
+        soft=torch.from_numpy(np.concatenate(vectors)),
+        answer=torch.from_numpy(targets - 1),
+        target=torch.from_numpy(tokens.ravel()[targets]),
+        weight=torch.from_numpy(weights.ravel()[targets]),
     )
-
-
-def _soft_vectors(packing: Packing, image: NDArray[np.int32], generator: np.random.Generator) -> NDArray[np.float32]:
-    """Random vectors at soft tokens: a part common to the batch, one per image and one per token, in random
-    proportions.
-
-    A projector's output has unit scale per channel, and its tokens are alike within an image; training over all
-    proportions makes the text model indifferent to which tower stands before it.
-    """
-    soft = np.zeros((*image.shape, packing.width), dtype=np.float32)
-    common = generator.standard_normal(packing.width)
-    for row in range(image.shape[0]):
-        for number in range(1, int(image[row].max()) + 1):
-            columns = np.flatnonzero(image[row] == number)
-            shares = generator.dirichlet((1.0, 1.0, 1.0)) ** 0.5
-            vectors = shares[0] * common + shares[1] * generator.standard_normal(packing.width)
-            soft[row, columns] = vectors + shares[2] * generator.standard_normal((columns.size, packing.width))
-    return soft

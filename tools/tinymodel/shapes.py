@@ -70,20 +70,20 @@ class EmbeddingShape:
     context: int
 
 
-VOCABULARY_SIZE = 1536
+VOCABULARY_SIZE = 2048
 
 TEXT = TextShape(
     vocabulary=VOCABULARY_SIZE,
-    width=128,
-    blocks=5,
-    heads=4,
+    width=160,
+    blocks=6,
+    heads=5,
     head_width=32,
-    feed_forward=256,
+    feed_forward=320,
     window=512,
     pattern=2,
     context=8192,
 )
-VISION = VisionShape(image=112, patch=14, width=96, blocks=3, heads=3, feed_forward=192, pooling=2)
+VISION = VisionShape(image=128, patch=16, width=128, blocks=4, heads=4, feed_forward=256, pooling=2)
 EMBEDDING = EmbeddingShape(
     vocabulary=VOCABULARY_SIZE,
     width=768,
@@ -91,6 +91,6 @@ EMBEDDING = EmbeddingShape(
     feed_forward=32,
     window=512,
     pattern=2,
-    gains=(0.25, 1.0),
+    gains=(1.0, 1.0),
     context=2048,
 )

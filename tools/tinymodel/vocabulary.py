@@ -1,8 +1,9 @@
 """The vocabulary of the embedded models, and the engine's tokenizer algorithm in Python.
 
-Pieces follow SentencePiece with byte fallback: control tokens, one piece per byte, single ASCII characters, and merges
-learned from `words.txt`. Merges stay inside runs of ASCII letters, so the space mark, digits and punctuation are always
-pieces of their own, and a copied word has the same pieces wherever it stands.
+Pieces follow SentencePiece with byte fallback: control tokens, one piece per byte, single ASCII characters, runs of
+JSON's punctuation, and merges learned from `words.txt`. Merges stay inside runs of ASCII letters or of JSON's
+punctuation, so the space mark, digits and other marks are always pieces of their own, and a copied word has the same
+pieces wherever it stands. The runs of punctuation make a declared function two to three times shorter.
 """
 
 from __future__ import annotations
@@ -40,8 +41,13 @@ TYPE_NORMAL, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_BYTE = 1, 2, 3, 6
 """Values of `tokenizer.ggml.token_type` (llama.cpp `llama_token_type`)."""
 
 _WORDS_FILE = Path(__file__).with_name("words.txt")
-_RUNS = re.compile(r"[A-Za-z]+|[^A-Za-z]", re.DOTALL)
-_SECTION_WEIGHT = {"function": 24, "chat": 12, "numbers": 6}
+_RUNS = re.compile(r'[A-Za-z]+|[{}\[\]":,]+|[^A-Za-z]', re.DOTALL)
+_JSON_MERGES = (
+    *('":', ',"', '{"', '":"', '","', '":{', '":{"', '["', '":["', '"}', '},"', '"},"', '"}}', '"}},"', '"]', '"],"'),
+    *('"]}', "}}", '}},"', '"}}}', '"]}}', '":[', '],"', "]}", "{}", '"}]', ',{"', '},{"', '"},{"', '":{}'),
+)
+"""Runs of JSON's punctuation, best first; each is a pair of pieces that stand before it."""
+_SECTION_WEIGHT = {"prompt": 60, "function": 24, "chat": 12, "numbers": 6}
 _CAPITALISED_PART = 3
 
 
@@ -161,7 +167,7 @@ def build_vocabulary(size: int) -> Vocabulary:
     types = [TYPE_UNKNOWN if piece == "<unk>" else TYPE_CONTROL for piece in CONTROL]
     pieces += [f"<0x{byte:02X}>" for byte in range(256)]
     types += [TYPE_BYTE] * 256
-    pieces += ["\n", SPACE, *map(chr, range(0x21, 0x7F))]
+    pieces += ["\n", SPACE, *map(chr, range(0x21, 0x7F)), *_JSON_MERGES]
     pieces += _learn_merges(size - len(pieces))
     types += [TYPE_NORMAL] * (size - len(types))
     scores = [0.0] * len(CONTROL) + [-float(rank) for rank in range(size - len(CONTROL))]

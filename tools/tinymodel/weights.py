@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tools.tinymodel.shapes import TextShape, VisionShape
 from tools.tinymodel.vocabulary import CONTROL
 
-__all__ = ["Tensors", "deepen", "parameter_count", "text_weights", "vision_weights"]
+__all__ = ["Tensors", "parameter_count", "text_weights", "vision_weights"]
 
 Tensors = dict[str, NDArray[np.float32]]
 """Tensor name -> float32 array."""
@@ -65,18 +65,6 @@ def text_weights(shape: TextShape, seed: int) -> Tensors:
         tensors[f"{prefix}ffn_up.weight"] = random.matrix(shape.feed_forward, width)
         tensors[f"{prefix}ffn_down.weight"] = random.matrix(width, shape.feed_forward)
     return tensors
-
-
-def deepen(tensors: Tensors, shape: TextShape, seed: int) -> Tensors:
-    """Trained tensors of a decoder with fewer blocks than `shape`, and new blocks behind them.
-
-    The last norms of a new block are zero, so it changes nothing until it is trained.
-    """
-    grown = text_weights(shape, seed)
-    for name, tensor in grown.items():
-        if name not in tensors and name.endswith(("post_attention_norm.weight", "post_ffw_norm.weight")):
-            tensor[:] = 0
-    return {name: tensors.get(name, tensor) for name, tensor in grown.items()}
 
 
 def vision_weights(shape: VisionShape, text_width: int, seed: int) -> Tensors:

@@ -253,7 +253,7 @@ func (sdk geminiSDK) system(ctx context.Context) (seen, error) {
 
 func (sdk geminiSDK) candidates(ctx context.Context) (seen, error) {
 	wanted := &config{CandidateCount: 5, MaxOutputTokens: 8, Temperature: genai.Ptr[float32](2)}
-	request := genai.Text("Tell me a secret")
+	request := genai.Text("Reverse the words: potato engine silver moon river table candle")
 	texts := func(answers ...*answer) []string {
 		found := []string{}
 		for _, one := range answers {

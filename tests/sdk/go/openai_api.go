@@ -246,7 +246,7 @@ func (sdk openaiSDK) system(ctx context.Context) (seen, error) {
 
 func (sdk openaiSDK) choices(ctx context.Context) (seen, error) {
 	wanted := completing{N: openai.Int(5), MaxTokens: openai.Int(8), Temperature: openai.Float(2)}
-	request := []message{openai.UserMessage("Tell me a secret")}
+	request := []message{openai.UserMessage("Reverse the words: potato engine silver moon river table candle")}
 	chunks, err := sdk.pieces(ctx, request, wanted)
 	if err != nil {
 		return nil, err

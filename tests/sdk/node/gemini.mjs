@@ -143,7 +143,7 @@ const cases = {
       }
       return found;
     };
-    const request = "Tell me a secret";
+    const request = "Reverse the words: potato engine silver moon river table candle";
     return {
       first: texts([await ask(request, config)]),
       second: texts([await ask(request, config)]),

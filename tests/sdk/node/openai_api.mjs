@@ -159,7 +159,7 @@ const cases = {
 
   async choices() {
     const config = { n: 5, max_tokens: 8, temperature: 2.0 };
-    const request = [{ role: "user", content: "Tell me a secret" }];
+    const request = [{ role: "user", content: "Reverse the words: potato engine silver moon river table candle" }];
     const streamed = ["", "", "", "", ""];
     for await (const chunk of await ask(request, { ...config, stream: true })) {
       for (const piece of chunk.choices) streamed[piece.index] += piece.delta.content ?? "";

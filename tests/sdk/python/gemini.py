@@ -141,7 +141,7 @@ def candidates() -> dict[str, Any]:
                 found[one.index or 0] = found.get(one.index or 0, "") + "".join(part.text or "" for part in parts)
         return [found[index] for index in sorted(found)]
 
-    request = "Tell me a secret"
+    request = "Reverse the words: potato engine silver moon river table candle"
     return {
         "first": texts([ask(request, **config)]),
         "second": texts([ask(request, **config)]),

@@ -136,7 +136,7 @@ def system() -> dict[str, Any]:
 
 def choices() -> dict[str, Any]:
     config = {"n": 5, "max_tokens": 8, "temperature": 2.0}
-    request = [{"role": "user", "content": "Tell me a secret"}]
+    request = [{"role": "user", "content": "Reverse the words: potato engine silver moon river table candle"}]
     streamed = [""] * 5
     for chunk in ask(request, **config, stream=True):
         for piece in chunk.choices:

@@ -1,86 +1,159 @@
-"""How often each lesson is taught."""
+"""How much of the training each lesson gets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
+from functools import cache
+from itertools import accumulate
 
-from tools.tinymodel.conversation import Conversation
-from tools.tinymodel.lessons import context, copying, facts, structured, talk, tools
-
-__all__ = ["long_conversation", "long_talk", "many_tools", "short_conversation", "tool_conversation"]
-
-Lesson = Callable[[Random], Conversation]
-
-_PLAIN: tuple[tuple[int, Lesson], ...] = (
-    (5, talk.greeting),
-    (5, talk.identity),
-    (6, talk.small_talk),
-    (3, talk.story),
-    (14, talk.unanswerable),
-    (10, facts.fact),
-    (26, copying.echo),
-    (6, copying.count),
-    (3, copying.list_things),
-    (4, copying.sum_up),
-    (3, copying.change_case),
-    (5, structured.extraction),
-    (2, structured.forced_json),
+from tools.tinymodel.conversation import Conversation, chat_turns
+from tools.tinymodel.draw import Draw
+from tools.tinymodel.lessons import (
+    arithmetic,
+    claims,
+    context,
+    copying,
+    facts,
+    instructions,
+    language,
+    letter_case,
+    listing,
+    roles,
+    seeing,
+    sentiment,
+    structured,
+    talk,
+    thoughts,
+    tools,
 )
-_SITUATED: tuple[tuple[int, Lesson], ...] = (
-    (7, context.recall),
-    (3, context.several_turns),
-    (2, context.dictated),
-    (2, context.named_assistant),
-    (7, context.image),
-    (3, copying.drill),
+
+__all__ = ["Lesson", "any_conversation"]
+
+Lesson = Callable[[Draw], Conversation]
+
+_PLAIN: tuple[tuple[float, Lesson], ...] = (
+    (1.4, talk.greeting),
+    (1.2, talk.identity),
+    (1.6, talk.small_talk),
+    (0.7, talk.story),
+    (2.2, talk.unanswerable),
+    (2.4, facts.fact),
+    (1.6, facts.capital),
+    (0.7, facts.bare_fact),
+    (1.4, sentiment.sentiment),
+    (3.0, language.translation),
+    (0.3, language.source_language),
+    (0.7, language.opposite),
+    (0.6, language.plural),
+    (0.7, language.spelling),
+    (1.4, language.summary),
+    (5.5, copying.echo),
+    (1.2, copying.repeat_times),
+    (1.2, copying.part_of),
+    (0.5, copying.reverse_words),
+    (6.0, letter_case.change_case),
+    (1.2, listing.count),
+    (2.0, listing.list_things),
+    (0.5, listing.sort_items),
+    (0.5, listing.count_words),
+    (0.4, listing.letters),
+    (3.6, arithmetic.sum_up),
+    (0.9, arithmetic.word_problem),
+    (3.6, claims.compare),
+    (5.0, claims.yes_or_no),
+    (2.2, structured.extraction),
+    (1.0, structured.dictated_json),
 )
-_TOOLS: tuple[tuple[int, Lesson], ...] = (
-    (14, tools.tool_call),
-    (12, tools.tool_dialogue),
-    (5, tools.tools_unused),
-    (7, tools.tool_call_required),
-    (6, tools.two_tool_calls),
-    (6, tools.tool_result),
-    (2, tools.custom_call),
-    (15, structured.filled_schema),
-    (6, structured.unfilled_schema),
-    (3, structured.enum_text),
-    (5, structured.any_json),
+"""Questions that stand alone, with their shares of the training's tokens."""
+
+_SITUATED: tuple[tuple[float, Lesson], ...] = (
+    (2.4, copying.drill),
+    (9.0, arithmetic.sum_drill),
+    (2.2, instructions.ruled_by_system),
+    (1.3, instructions.ruled_by_user),
+    (0.8, roles.always_says),
+    (0.5, roles.named),
+    (0.2, roles.greets_in_language),
+    (0.5, context.dictated),
+    (0.5, context.named_assistant),
+    (3.4, context.recall),
+    (0.7, context.earlier_words),
+    (1.6, context.passage),
+    (1.2, context.system_facts),
+    (1.0, context.table),
+    (0.4, context.untold),
+    (1.6, context.several_turns),
+    (1.0, thoughts.thinking),
+    (0.5, thoughts.answer_after_thoughts),
+    (0.6, seeing.no_image),
+    (2.4, seeing.one_image),
+    (0.7, seeing.picture_dialogue),
+    (0.8, seeing.picture_json),
+    (1.8, seeing.several_images),
+    (0.6, seeing.unrelated_image),
+    (1.0, seeing.yes_or_no),
+    (1.5, seeing.document),
+    (0.4, structured.answered_schema),
+    (0.5, structured.any_json),
+    (0.6, structured.classified),
+    (0.4, structured.enum_text),
+    (0.8, structured.event_schema),
+    (5.5, structured.filled_schema),
+    (0.9, structured.listed_schema),
+    (1.6, structured.record_schema),
+    (0.8, structured.unfilled_schema),
+    (8.0, tools.tool_call),
+    (9.0, tools.tool_drill),
+    (3.5, tools.known_tool_call),
+    (3.0, tools.tool_call_required),
+    (3.5, tools.two_tool_calls),
+    (2.5, tools.tool_result),
+    (2.0, tools.tool_error),
+    (2.5, tools.tools_unused),
+    (2.0, tools.tool_dialogue),
+    (2.0, tools.many_tools),
+    (0.6, tools.custom_call),
 )
-_SYSTEM_SHARE = 0.12
-_MOST_TOOLS = 10
-_MANY_TOOLS_SHARE, _LONG_DIALOGUE_SHARE = 0.35, 0.3
+"""The other lessons, with their shares of the training's tokens."""
+
+_SYSTEM_SHARE = 0.1
+"""Share of the plain questions that get a system text that changes nothing."""
+_LONG_SHARE = 0.0015
+"""Share of the conversations that are long."""
+_LONG_CHARACTERS = (600, 5500)
+_SIZED_BY = 50
 
 
-def _pick(random: Random, weighted: tuple[tuple[int, Lesson], ...]) -> Lesson:
-    return random.choices([lesson for _, lesson in weighted], [weight for weight, _ in weighted])[0]
+@cache
+def _chances() -> tuple[list[Lesson], list[float]]:
+    """All lessons, and the running sum of their chances to be drawn: a share of the tokens by the usual length."""
+    shares = _PLAIN + _SITUATED
+    chances = [share / _usual_length(lesson) for share, lesson in shares]
+    return [lesson for _, lesson in shares], list(accumulate(chances))
 
 
-def short_conversation(random: Random) -> Conversation:
-    """A conversation of the ordinary mix, a few dozen to a few hundred tokens."""
-    lesson = _pick(random, _PLAIN + _SITUATED)
-    if lesson in {plain for _, plain in _PLAIN} and random.random() < _SYSTEM_SHARE:
-        return context.with_system(random, lesson)
-    return lesson(random)
+def _usual_length(lesson: Lesson) -> float:
+    """Mean characters of a lesson's conversations, with some for the marks of their turns."""
+    drawn = [chat_turns(lesson(Draw.of(seed))) for seed in range(_SIZED_BY)]
+    characters = sum(20 + len(str(turn.content)) for turns in drawn for turn in turns)
+    return characters / _SIZED_BY
 
 
-def tool_conversation(random: Random) -> Conversation:
-    """A conversation with declared functions, or an answer in a form that the system text tells."""
-    return _pick(random, _TOOLS)(random)
+def any_conversation(draw: Draw) -> Conversation:
+    """A conversation of the whole mix."""
+    if draw.random() < _LONG_SHARE:
+        return _long(draw)
+    lessons, chances = _chances()
+    (lesson,) = draw.choices(lessons, cum_weights=chances)
+    if draw.random() < _SYSTEM_SHARE and any(lesson is plain for _, plain in _PLAIN):
+        return context.with_system(draw, lesson)
+    return lesson(draw)
 
 
-def long_talk(random: Random, characters: int) -> Conversation:
-    """A lesson of the plain mix, or several turns, behind about `characters` characters of prose."""
-    lesson = context.several_turns if random.random() < _LONG_DIALOGUE_SHARE else _pick(random, _PLAIN)
-    return context.long_prompt(random, characters, lesson)
-
-
-def many_tools(random: Random) -> Conversation:
-    """A conversation under up to ten functions."""
-    return tools.tool_dialogue(random, random.randint(4, _MOST_TOOLS))
-
-
-def long_conversation(random: Random, characters: int) -> Conversation:
-    """Many functions, or talk behind about `characters` characters of prose."""
-    return many_tools(random) if random.random() < _MANY_TOOLS_SHARE else long_talk(random, characters)
+def _long(draw: Draw) -> Conversation:
+    """A question of the plain mix, or a thing to recall, in up to some 2,000 tokens of prose."""
+    characters = draw.randint(*_LONG_CHARACTERS)
+    if draw.random() < 0.5:
+        return context.needle(draw, characters)
+    (lesson,) = draw.choices([lesson for _, lesson in _PLAIN], [share for share, _ in _PLAIN])
+    return context.long_prompt(draw, characters, lesson)

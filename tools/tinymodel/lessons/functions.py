@@ -1,29 +1,79 @@
-"""Functions to declare, requests that need them, and their results."""
+"""Made-up functions to declare, and requests that need them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from random import Random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from localaik.generation.request import FunctionTool
-from tools.tinymodel.lessons.fields import Field, compact, draw_fields, join, name_of, object_schema, place
-from tools.tinymodel.lessons.phrasing import choice, phrase, word
+from tools.tinymodel.draw import Draw, is_kept
+from tools.tinymodel.lessons.fields import (
+    Field,
+    compact,
+    draw_fields,
+    join,
+    label_of,
+    name_of,
+    name_word,
+    object_schema,
+    retold,
+)
+from tools.tinymodel.lessons.phrasing import choice
+from tools.tinymodel.lessons.values import syllables
 
-__all__ = ["Function", "Request", "Result", "draw_function", "draw_result"]
+__all__ = ["Drawn", "Function", "Request", "capital", "draw_functions", "made_up"]
+
+Drawn = Callable[[Draw], tuple[object, str]]
 
 _VERBS = ("get", "get", "find", "search", "show", "set", "create", "delete", "update", "send", "book", "list", "check")
-_NAMED_REQUESTS = (
-    "Call {name}",
-    "Use {name}",
-    "Use the {name} function",
-    "Call the function {name}",
-    "Use the {name} tool",
+_SYNONYMS = {
+    "get": ("fetch", "show me", "retrieve", "look up", "tell me"),
+    "find": ("look for", "search for", "get"),
+    "show": ("display", "give me", "show me"),
+    "create": ("make", "add", "set up"),
+    "delete": ("remove", "erase", "drop"),
+    "update": ("change", "edit", "modify"),
+    "send": ("deliver", "post"),
+    "list": ("show all", "give me all"),
+    "check": ("verify", "look at"),
+}
+_NAMED = (
+    *("Call {n}", "Use {n}", "Use the {n} function", "Call the function {n}", "Use the {n} tool", "Run {n}"),
+    *("Invoke {n}", "Please call {n}", "call {n}", "use {n}", "Execute {n}", "{n}", "Try {n}", "Call the tool {n}"),
+    *("Make a call of {n}", "I want you to call {n}", "Can you call {n}", "Please use the tool {n}", "Now call {n}"),
 )
-_WITH = ("with", "with", "for", "where")
-_PLACE_KEYS = {"city", "location", "place", "cityName"}
-_EMPTY_RESULTS = ("", "ok", "done", '{"ok":true}', '{"success":true}', "{}", "null", '{"status":"ok"}')
-_CONDITIONS = ("sunny", "cloudy", "rainy", "clear", "windy", "snowy")
+_VERBAL = (
+    *("{V} the {s}", "{V} the {s}", "{V} {a} {s}", "{V} {s}", "{v} the {s}", "{v} {s}", "{V} my {s}", "{V} this {s}"),
+    *("Please {v} the {s}", "Please {v} {a} {s}", "please {v} the {s}", "Can you {v} the {s}", "Could you {v} {a} {s}"),
+    *("I want to {v} the {s}", "I need to {v} the {s}", "I would like to {v} {a} {s}", "Help me {v} the {s}"),
+    *("We have to {v} the {s}", "Let's {v} the {s}", "Now {v} the {s}", "You must {v} the {s}", "{V} our {s}"),
+    *("Would you {v} the {s}", "Hey, {v} the {s}", "I'd like you to {v} the {s}", "{V} the {s} for me", "{V} {s}s"),
+    *("Go and {v} the {s}", "can you {v} {a} {s}", "Time to {v} the {s}", "Hello, please {v} the {s}"),
+)
+_NOMINAL = (
+    *("I need the {s}", "The {s}", "{S}", "What is the {s}", "Give me the {s}", "Show me the {s}", "{s}"),
+    *("What about the {s}", "Which {s}", "I want the {s}", "Tell me the {s}", "what is the {s}", "Do the {s}"),
+)
+_QUESTIONS = ("can ", "could ", "would ", "what ", "which ")
+_DESCRIPTIONS = (
+    *(
+        "{V} the {s}",
+        "{V} the {s}.",
+        "{Vs} {a} {s}.",
+        "{Vs} the {s}",
+        "{V} {a} {s}",
+        "{V} {s}s",
+        "Function to {v} {a} {s}.",
+    ),
+    *("Use this to {v} the {s}.", "{V} the {s} of a {x}", "{V} {a} {s} for the {x}.", "This tool {vs} the {s}", "{S}"),
+)
+_BEFORE_ONE = (
+    *("for {}", "for {}", "in {}", "of {}", "with {}", "named {}", "called {}", "to {}", "on {}", "about {}", "by {}"),
+    *("{}", "{}", ": {}", ": {}", "- {}", "at {}", "from {}", "({})", "as {}", "using {}"),
+)
+_BEFORE_ALL = ("with {}", "with {}", "with {}", "for {}", "where {}", "using {}", ": {}", ", {}", "given {}", "({})")
+_AHEAD = ("{t}. {h}", "With {t}, {g}", "{t}: {h}", "For {t} {g}", "For {t}, {g}", "The {t}. {h}")
 
 
 @dataclass(frozen=True)
@@ -32,252 +82,208 @@ class Request:
 
     text: str
     arguments: Mapping[str, object]
+    only: tuple[str, str] | None = None
+    """The one told argument and how the text shows it, where the text tells a single text."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """A declared function, and what draws requests for it.
-
-    `nouns` are the words that belong to it; the values of a request are `fresh` each time, or always the same.
-    """
+    """A declared function, and what draws requests for it."""
 
     tool: FunctionTool
+    verb: str
     nouns: tuple[str, ...]
-    ask: Callable[[Random], Request]
-    fresh: bool
+    """Words that belong to it: text without a request for it doesn't hold them."""
+    ask: Callable[[Draw, bool], Request]
+    """Draws a request; the flag tells that no other function shares the nouns."""
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    """For each parameter, what draws another value and how a sentence shows it."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a call gave, as text or JSON, and the answer that tells it."""
+class _Words(NamedTuple):
+    """What a request may call a function by."""
 
-    content: str
-    answer: str
+    name: str
+    verb: str
+    subject: str
 
 
-def _plain(text: str) -> str:
+def capital(text: str) -> str:
+    """The text with a capital at its start."""
     return text[:1].upper() + text[1:]
 
 
-_KNOWN: tuple[tuple[tuple[str, ...], str, tuple[tuple[str, str], ...], tuple[str, ...]], ...] = (
-    (
-        ("get", "weather"),
-        "Get the weather in a city",
-        (("city", "place"),),
-        (
-            "What is the weather in {city}?",
-            "What is the weather in {city}?",
-            "What's the weather like in {city}?",
-            "How is the weather in {city} today?",
-            "Weather in {city}",
-            "Is it raining in {city}?",
-            "What is the temperature in {city}?",
-            "Tell me the weather in {city}.",
-        ),
-    ),
-    (
-        ("get", "current", "weather"),
-        "Get the current weather in a given location",
-        (("location", "place"), ("unit", "unit?")),
-        (
-            "What is the weather in {location}?",
-            "What is the weather like in {location} in {unit}?",
-            "What's the weather in {location}? Use {unit}.",
-            "What is the temperature in {location}?",
-            "How is the weather in {location} in {unit}?",
-        ),
-    ),
-    (
-        ("get", "time"),
-        "Tells the time in a city",
-        (("city", "place"),),
-        ("What time is it in {city}?", "What is the time in {city}?", "Tell me the time in {city}.", "Time in {city}?"),
-    ),
-    (
-        ("add", "numbers"),
-        "Adds two numbers",
-        (("a", "integer"), ("b", "integer")),
-        ("What is {a} + {b}?", "Add {a} and {b}.", "Add {a} to {b}.", "What is {a} plus {b}?", "Compute {a} + {b}"),
-    ),
-    (
-        ("multiply",),
-        "Multiply two numbers",
-        (("a", "integer"), ("b", "integer")),
-        ("What is {a} times {b}?", "Multiply {a} by {b}.", "Multiply {a} and {b}.", "What is {a} * {b}?"),
-    ),
-    (
-        ("search",),
-        "Search the web",
-        (("query", "text"),),
-        ("Search for {query}.", "Search the web for {query}", "Find pages about {query}.", "Look up {query}."),
-    ),
-    (
-        ("send", "email"),
-        "Sends an email",
-        (("to", "name"), ("subject", "text")),
-        ("Send an email to {to} about {subject}.", "Email {to} about {subject}.", "Write an email to {to}: {subject}"),
-    ),
-    (
-        ("set", "timer"),
-        "Sets a timer",
-        (("minutes", "integer"),),
-        ("Set a timer for {minutes} minutes.", "Wake me in {minutes} minutes.", "Timer: {minutes} minutes"),
-    ),
-    (
-        ("set", "light"),
-        "Switches a light",
-        (("room", "text"), ("on", "flag")),
-        ("Set the light in {room} to {on}.", "Light in the {room}: {on}", "Switch the light {on} in {room}."),
-    ),
-    (
-        ("convert", "currency"),
-        "Converts money",
-        (("amount", "integer"), ("currency", "currency")),
-        ("Convert {amount} to {currency}.", "How much is {amount} in {currency}?", "Change {amount} into {currency}."),
-    ),
-    (
-        ("get", "capital"),
-        "The capital of a country",
-        (("country", "place"),),
-        ("What is the capital of {country}?", "Tell me the capital of {country}.", "Capital of {country}?"),
-    ),
-    (
-        ("ping",),
-        "Checks that the server is there",
-        (),
-        ("Call ping.", "Use ping.", "Is the server there?", "Check the server."),
-    ),
-)
+def _article(subject: str) -> str:
+    return "an" if subject.startswith(tuple("aeiou")) else "a"
 
 
-def _known_value(random: Random, kind: str) -> tuple[dict[str, object], object, str]:
-    if kind == "integer":
-        number = random.randrange(10 ** random.randint(1, 4))
-        return {"type": random.choice(("integer", "number"))}, number, str(number)
-    if kind == "flag":
-        return {"type": "boolean"}, (on := random.random() < 0.5), "on" if on else "off"
-    if kind in {"unit?", "currency"}:
-        values = ("celsius", "fahrenheit") if kind == "unit?" else ("EUR", "USD", "GBP", "JPY")
-        return {"type": "string", "enum": list(values)}, (one := random.choice(values)), one
-    texts: dict[str, Callable[[Random], str]] = {
-        "place": place,
-        "text": lambda source: phrase(source, 3),
-        "name": lambda source: choice(source, "names"),
-    }
-    value = texts[kind](random)
-    return {"type": "string"}, value, value
+def _third(verb: str) -> str:
+    return verb + ("es" if verb.endswith(("s", "sh", "ch", "x", "o")) else "s")
 
 
-def _known(random: Random) -> Function:
-    parts, description, parameters, texts = random.choice(_KNOWN[:2] * 3 + _KNOWN)
-    schemas = {key: _known_value(random, kind)[0] for key, kind in parameters}
-    if random.random() < 0.3:
-        schemas = {key: {**schema, "description": f"The {key}"} for key, schema in schemas.items()}
-    renamed = {"city": random.choice(("city", "city", "location", "place", "cityName"))} if "city" in schemas else {}
-    schema: dict[str, object] = {
-        "type": "object",
-        "properties": {renamed.get(key, key): member for key, member in schemas.items()},
-    }
-    if required := [renamed.get(key, key) for key, kind in parameters if not kind.endswith("?")]:
-        schema["required"] = required
-    if random.random() < 0.25:
-        schema["additionalProperties"] = False
-
-    name = name_of(random, parts)
-    told_all = join(f"{{{key}}}" for key, _ in parameters) if parameters else ""
-
-    def ask(source: Random) -> Request:
-        text = source.choice(texts)
-        if parameters and source.random() < 0.12:
-            text = f"{source.choice(_NAMED_REQUESTS).format(name=name)} {source.choice(_WITH)} {told_all}."
-        drawn = {key: _known_value(source, kind)[1:] for key, kind in parameters}
-        told = {key: value for key, (value, _) in drawn.items() if f"{{{key}}}" in text or not parameters}
-        text = text.format(**{key: shown for key, (_, shown) in drawn.items()})
-        return Request(text, {renamed.get(key, key): value for key, value in told.items()})
-
-    described = random.choice((description, description, description + ".", ""))
-    return Function(FunctionTool(name, described, schema), (parts[-1],), ask, fresh=True)
-
-
-def _made_up(random: Random) -> Function:
-    verb, nouns = random.choice(_VERBS), tuple(choice(random, "nouns") for _ in range(random.choice((1, 1, 2))))
-    name = name_of(random, (verb, *nouns) if random.random() < 0.85 else nouns)
-    fields = draw_fields(random, random.choice((0, 1, 1, 1, 1, 2, 2, 3, 4)))
-
-    def ask(source: Random) -> Request:
-        return _made_up_request(source, name, (verb, *nouns), fields)
-
+def made_up(draw: Draw, verb: str = "", nouns: tuple[str, ...] = (), *, is_small: bool = False) -> Function:
+    """A function of random words with parameters (two at most: `is_small`); `verb` and `nouns` may be another's."""
+    if not verb:
+        usual = draw.choice(_VERBS)
+        verb = usual if draw.random() < 0.4 and is_kept(usual) == draw.exam else name_word(draw, "verbs")
+    nouns = nouns or tuple(dict.fromkeys(name_word(draw, "nouns") for _ in range(draw.choice((1, 1, 2)))))
+    chosen = tuple(draw_fields(draw, draw.choice((0, 1, 1, 2, 2) if is_small else (0, 1, 1, 1, 2, 2, 2, 3, 4))))
     subject = " ".join(nouns)
-    described = random.choice((f"{_plain(verb)} the {subject}", f"{_plain(verb)}s a {subject}.", phrase(random), ""))
-    return Function(FunctionTool(name, described, object_schema(random, fields)), nouns, ask, fresh=False)
-
-
-def _made_up_request(random: Random, name: str, words: tuple[str, ...], fields: list[Field]) -> Request:
-    verb, subject = words[0], " ".join(words[1:])
-    written = [field for field in fields if field.is_written]
-    told = join(field.told for field in written) if written else ""
-    if len(written) == 1 and isinstance(written[0].value, str | int) and not isinstance(written[0].value, bool):
-        value = written[0].value
-        told = random.choice((told, f"{value}", f"{value}"))
-    if random.random() < 0.35:
-        head = random.choice(_NAMED_REQUESTS).format(name=name)
+    form = draw.choice(_DESCRIPTIONS)
+    told = form.format(
+        v=verb,
+        V=capital(verb),
+        vs=_third(verb),
+        Vs=capital(_third(verb)),
+        s=subject,
+        S=capital(subject),
+        a=_article(subject),
+        x=choice(draw, "nouns"),
+    )
+    kind = draw.random()
+    if kind < 0.06 and "{S}" not in form:
+        name = draw.choice((syllables(draw)[:6], f"fn{draw.randrange(100)}", f"tool_{draw.randrange(100)}"))
+        name = name if name.isascii() else f"f{draw.randrange(100)}"
     else:
-        heads = (f"{_plain(verb)} the {subject}", f"{_plain(verb)} {subject}", f"I need the {subject}", _plain(subject))
-        head = random.choice(heads)
-    text = f"{head} {random.choice(_WITH)} {told}" if told else head
-    return Request(text + random.choice((".", ".", "", "?")), {field.key: field.value for field in written})
+        name = name_of(draw, nouns if kind < 0.12 else (verb, *nouns))
+        told = told if draw.random() < 0.7 else ""
+    only_noun = 0.06 <= kind < 0.12 and (not told or form == "{S}")
+    shown_verb = "" if only_noun else verb
+
+    def ask(source: Draw, alone: bool) -> Request:
+        again = [retold(source, item) if item.told else item for item in chosen]
+        if source.random() < 0.3:
+            again = [_toggled(source, item) for item in again]
+        return _request(source, _Words(name, shown_verb, subject), again, alone)
+
+    return Function(
+        FunctionTool(name, told, object_schema(draw, chosen) if chosen else _nothing(draw)),
+        shown_verb,
+        nouns,
+        ask,
+        {item.key: item.drawn for item in chosen},
+    )
 
 
-def draw_function(random: Random) -> Function:
-    """A function of a kind that many programs have, or a made-up one."""
-    return _known(random) if random.random() < 0.4 else _made_up(random)
+def _nothing(draw: Draw) -> dict[str, object]:
+    empty: dict[str, object] = {"type": "object", "properties": {}}
+    return {**empty, "additionalProperties": False} if draw.random() < 0.6 else empty
 
 
-def _scalar(random: Random) -> object:
-    draw = random.random()
-    if draw < 0.45:
-        return random.randrange(10 ** random.randint(1, 4))
-    if draw < 0.55:
-        return round(random.uniform(-20, 500), random.choice((1, 2)))
-    return phrase(random, 3) if draw < 0.85 else word(random)
+def _toggled(draw: Draw, item: Field) -> Field:
+    """An optional field the other way: told, or not."""
+    if item.required:
+        return item
+    if not item.told:
+        return retold(draw, item)
+    return Field(item.key, item.schema, item.value, "", False, item.shown, item.drawn)
 
 
-def draw_result(random: Random, request: Request) -> Result:
-    """What a call of `request` may give: a number, a text, an object, a list, an error or nothing."""
-    value = _scalar(random)
-    shown = value if isinstance(value, str) else compact(value)
-    draw = random.random()
-    where = next((value for key, value in request.arguments.items() if key in _PLACE_KEYS), None)
-    if where is not None and draw < 0.75:
-        degrees, sky = random.randint(-10, 40), random.choice(_CONDITIONS)
-        keys = random.choice((("degrees", "sky"), ("temperature", "condition"), ("temperature", "conditions")))
-        forms = (
-            compact({keys[0]: degrees, keys[1]: sky}),
-            compact({keys[0]: degrees, keys[1]: sky}),
-            f"{degrees} degrees and {sky}",
-            compact({"result": f"{degrees} degrees and {sky}"}),
-            f"{sky}, {degrees} degrees",
+def _head(draw: Draw, words: _Words, alone: bool) -> str:
+    name, verb, subject = words
+    kind = draw.random()
+    if kind < 0.25 or (not verb and not alone):
+        return draw.choice(_NAMED).format(n=name)
+    if not verb or (alone and kind < 0.4):
+        return draw.choice(_NOMINAL).format(s=subject, S=capital(subject))
+    if alone and verb in _SYNONYMS and kind > 0.85:
+        verb = draw.choice(_SYNONYMS[verb])
+    return draw.choice(_VERBAL).format(v=verb, V=capital(verb), s=subject, a=_article(subject))
+
+
+def _request(draw: Draw, words: _Words, fields: Sequence[Field], alone: bool) -> Request:
+    written = [item for item in fields if item.is_written]
+    arguments = {item.key: item.value for item in written}
+    if draw.random() < 0.05:
+        return Request(_as_code(draw, words.name, written), arguments)
+    head = _head(draw, words, alone)
+    end = draw.choice(("?", "?", "")) if head.lower().startswith(_QUESTIONS) else draw.choice((".", ".", "", "", "!"))
+    if not written:
+        return Request(head + end, arguments)
+    first = written[0]
+    only = None
+    if len(written) == 1 and isinstance(first.value, str | int | float) and not isinstance(first.value, bool):
+        only = (first.key, first.shown) if isinstance(first.value, str) else None
+        if draw.random() < 0.65:
+            return Request(_with_one(draw, head, first.shown) + end, arguments, only)
+    told = _told(draw, written)
+    if "\n" not in told and draw.random() < 0.12:
+        form = draw.choice(_AHEAD)
+        text = form.format(t=told, h=head, g=head if head.startswith(words.name) else head[:1].lower() + head[1:])
+        return Request(capital(text) + end, arguments, only)
+    return Request(
+        _attach(head, draw.choice(_BEFORE_ALL).format(told)) + ("" if "\n" in told else end), arguments, only
+    )
+
+
+def _attach(head: str, tail: str) -> str:
+    return f"{head}{tail}" if tail.startswith((":", ",")) else f"{head} {tail}"
+
+
+def _with_one(draw: Draw, head: str, shown: str) -> str:
+    if draw.random() < 0.08:
+        return f"For {shown}, {head[:1].lower() + head[1:]}"
+    return _attach(head, draw.choice(_BEFORE_ONE).format(shown))
+
+
+def _told(draw: Draw, written: Sequence[Field]) -> str:
+    """All values with their keys, mostly in one style."""
+    items = list(written)
+    if draw.random() < 0.35:
+        draw.shuffle(items)
+    kind = draw.random()
+    if kind < 0.08:
+        return "\n" + "\n".join(f"{draw.choice(('- ', ''))}{label_of(item.key)}: {item.shown}" for item in items)
+    if kind < 0.5:
+        style = draw.choice(
+            ("{label} {value}", "{label}: {value}", "{label} is {value}", "{key}={value}", "{label} = {value}")
         )
-        return Result(random.choice(forms), f"It is {degrees} degrees and {sky} in {where}.")
-    if draw < 0.2:
-        return Result(shown, f"The result is {shown}.")
-    if draw < 0.5:
-        key = random.choice(("result", "result", "output", "value", "answer"))
-        return Result(compact({key: value}), f"The result is {shown}.")
-    if draw < 0.62:
-        error: object = phrase(random, 4)
-        told = random.choice((error, {"message": error}))
-        return Result(compact({"error": told}), f"The call failed: {error}.")
-    if draw < 0.7:
-        return Result(random.choice(_EMPTY_RESULTS), "Done.")
-    if draw < 0.78:
-        items = [word(random) for _ in range(random.randint(1, 3))]
-        return Result(compact(items), f"The results are {join(items)}.")
-    first = choice(random, "nouns")
-    if draw < 0.88:
-        return Result(compact({first: value}), f"The {first} is {shown}.")
-    second, other = f"{choice(random, 'nouns')}", _scalar(random)
-    if second == first:
-        return Result(compact({first: value}), f"The {first} is {shown}.")
-    other_shown = other if isinstance(other, str) else compact(other)
-    return Result(compact({first: value, second: other}), f"The {first} is {shown} and the {second} is {other_shown}.")
+        texts = [
+            item.told
+            if item.schema.get("type") == "object"
+            else style.format(label=label_of(item.key), key=item.key, value=item.shown)
+            for item in items
+        ]
+    else:
+        texts = [item.told for item in items]
+    return draw.choice((join(texts), join(texts), ", ".join(texts), " and ".join(texts)))
+
+
+def _as_code(draw: Draw, name: str, written: Sequence[Field]) -> str:
+    """A call as programs write it."""
+    told = {item.key: item.value for item in written}
+    if draw.random() < 0.4:
+        return f"{draw.choice(('', 'Call ', 'Use '))}{name} {draw.choice(('', 'with '))}{compact(told)}"
+    values = ", ".join(f"{key}={compact(value)}" for key, value in told.items())
+    return f"{draw.choice(('', '', 'Call ', 'Run '))}{name}({values})"
+
+
+def draw_functions(draw: Draw, count: int, known: Callable[[Draw], Function] | None = None) -> list[Function]:
+    """Up to `count` functions with different names, the first the one to ask for.
+
+    Some share a verb, a noun or parameters with the first. `known` draws the share of them that many programs have.
+    """
+    first = known(draw) if known and draw.random() < 0.35 else made_up(draw)
+    found = [first]
+    for _ in range(count - 1):
+        other = _decoy(draw, first, known)
+        if not any(_confusable(other, one) for one in found):
+            found.append(other)
+    return found
+
+
+def _decoy(draw: Draw, first: Function, known: Callable[[Draw], Function] | None) -> Function:
+    kind = draw.random()
+    if kind < 0.35 and first.verb:
+        return made_up(draw, nouns=first.nouns, is_small=True)
+    if kind < 0.5 and first.verb:
+        return made_up(draw, verb=first.verb, is_small=True)
+    return known(draw) if known and kind < 0.75 else made_up(draw, is_small=True)
+
+
+def _confusable(one: Function, other: Function) -> bool:
+    if one.tool.name == other.tool.name:
+        return True
+    if set(one.nouns) & set(other.nouns):
+        return one.nouns != other.nouns or one.verb == other.verb or not (one.verb and other.verb)
+    return False

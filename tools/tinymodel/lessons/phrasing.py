@@ -1,221 +1,164 @@
-"""Variation of wording, and made-up strings: the raw material of all lessons."""
+"""Variation of wording: questions and orders as people type them."""
 
 from __future__ import annotations
 
-import json
-import string
 from collections.abc import Callable
 from random import Random
 
-from tools.tinymodel.vocabulary import load_words
+from tools.tinymodel.conversation import Turn
+from tools.tinymodel.lessons.material import (
+    any_text,
+    blend,
+    choice,
+    code,
+    foreign,
+    identifier,
+    made_up,
+    nested_json,
+    noise,
+    phrase,
+    sentence,
+    word,
+)
 
 __all__ = [
     "any_text",
+    "ask",
     "blend",
+    "chance",
     "choice",
+    "code",
     "foreign",
     "identifier",
+    "made_up",
+    "nested_json",
     "noise",
     "phrase",
     "polite",
+    "ranked",
     "sentence",
+    "several",
+    "spelled",
     "vary",
     "word",
 ]
-
-_OPEN_SECTIONS = (
-    "nouns",
-    "verbs",
-    "adjectives",
-    "adverbs",
-    "colors",
-    "animals",
-    "fruits",
-    "foods",
-    "technical",
-    "numbers",
+_SPELLED = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
 )
-_OTHER_SECTIONS = ("function", "chat", "names", "days")
-_HEXADECIMAL = "0123456789abcdef"
-_UNICODE_RANGES = (
-    (0xA1, 0x24F),
-    (0x370, 0x3FF),
-    (0x400, 0x45F),
-    (0x5D0, 0x5EA),
-    (0x3041, 0x30FF),
-    (0x4E00, 0x9FFF),
-    (0x1F300, 0x1F64F),
-    (0xA1, 0xD7FF),
-    (0xE000, 0xFFFD),
-    (0x10000, 0x10FFFF),
+_RANKS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_SHORT_RANKS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "9th", "10th")
+_ASKING = ("What", "Which", "Who", "How", "Is ", "Are ", "Does ", "Do ", "Can ", "Name the", "Tell")
+_BEFORE_ORDERS = (
+    "Please ",
+    "Please ",
+    "Please ",
+    "please, ",
+    "Can you ",
+    "Could you ",
+    "Could you please ",
+    "Can you please ",
+    "I want you to ",
+    "I would like you to ",
+    "You should ",
+    "You must ",
+    "Now ",
+    "Now, please ",
+    "Hey, ",
+    "Hi! ",
+    "OK. ",
+    "Okay, ",
+    "Hello! ",
+    "Your task: ",
+    "Just ",
 )
-_TEST_STRINGS = (
-    "Hello, World!",
-    "Hello, world!",
-    "hello world",
-    "Hello World",
-    "hello",
-    "hi",
-    "Hi there!",
-    "OK",
-    "ok",
-    "pong",
-    "ping",
-    "test",
-    "This is a test.",
-    "It works!",
-    "ready",
-    "done",
-    "yes",
-    "no",
-    "Yes.",
-    "true",
-    "false",
-    "foo",
-    "bar",
-    "foo bar",
-    "42",
-    "7",
-    "A",
-    "B",
-    "banana",
-    "apple",
-    "blue",
-    "success",
-    "Good morning!",
-    "one two three",
+_BEFORE_QUESTIONS = (
+    "Please tell me: ",
+    "Tell me: ",
+    "Hey, ",
+    "Hi! ",
+    "Hello! ",
+    "So, ",
+    "OK, ",
+    "Quick question: ",
+    "I have a question. ",
+    "Question: ",
+    "Q: ",
+    "And ",
+    "Can you tell me: ",
+    "Do you know: ",
+    "Answer this: ",
 )
-_SENTENCES = (
-    "The {adjectives} {nouns} can {verbs} the {nouns}.",
-    "{names} and {names} {verbs} a {adjectives} {nouns}.",
-    "We {adverbs} {verbs} in the {nouns}.",
-    "There is a {colors} {animals} near the {nouns}.",
-    "I like {fruits} and {foods}.",
-    "On {days} the {nouns} is {adjectives}.",
-    "It takes {numbers} {nouns} to {verbs} this {nouns}.",
-    "They {verbs} {adjectives} {nouns} with {names}.",
-)
+_BEHIND = (" please{}", ", please{}", "{} Please.", "{} Thanks!", "{} thanks", "{} Thank you.")
 
 
-def choice(random: Random, section: str) -> str:
-    """A word of a section of the word list."""
-    words = load_words()[section]
-    return words[int(random.random() * len(words))]
+def chance(random: Random, share: float) -> bool:
+    """True in `share` (0 to 1) of the cases."""
+    return random.random() < share
 
 
-def word(random: Random) -> str:
-    """A word of the list: mostly of an open word class, now and then capitalised."""
-    text = choice(random, random.choice(_OPEN_SECTIONS if random.random() < 0.8 else _OTHER_SECTIONS))
-    return text.capitalize() if random.random() < 0.06 else text
+def spelled(random: Random, number: int) -> str:
+    """A number in figures or, up to twelve, sometimes as a word."""
+    return _SPELLED[number] if 0 <= number < len(_SPELLED) and random.random() < 0.45 else str(number)
 
 
-def phrase(random: Random, longest: int = 5) -> str:
-    """One to `longest` unrelated words."""
-    return " ".join(word(random) for _ in range(random.randint(1, longest)))
+def ranked(random: Random, position: int) -> str:
+    """The ordinal of a position from 1 to 10: "second" or "2nd"."""
+    return _RANKS[position - 1] if random.random() < 0.75 else _SHORT_RANKS[position - 1]
 
 
-def sentence(random: Random) -> str:
-    """A grammatical sentence without much sense."""
-    parts = random.choice(_SENTENCES).split("{")
-    text = parts[0]
-    for part in parts[1:]:
-        section, _, rest = part.partition("}")
-        text += choice(random, section) + rest
-    return text
+def ask(random: Random, form: str, *values: object, closed: bool = True) -> str:
+    """A question or order as people type it: its own words vary in case, politeness and closing mark.
 
-
-def _letters(random: Random, alphabet: str, shortest: int, longest: int) -> str:
-    return "".join(random.choice(alphabet) for _ in range(random.randint(shortest, longest)))
-
-
-def _uuid(random: Random) -> str:
-    return "-".join(_letters(random, _HEXADECIMAL, n, n) for n in (8, 4, 4, 4, 12))
-
-
-def _email(random: Random) -> str:
-    local = _letters(random, string.ascii_lowercase, 2, 8)
-    return f"{local}@{word(random)}.{random.choice(('com', 'org', 'net', 'de'))}"
-
-
-def _url(random: Random) -> str:
-    return f"https://{word(random)}.{random.choice(('com', 'org', 'io'))}/{word(random)}/{random.randrange(1000)}"
-
-
-def _date(random: Random) -> str:
-    return f"{random.randint(1990, 2035)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
-
-
-def blend(random: Random) -> str:
-    """A word that does not exist: the head of one word and the tail of another."""
-    head, tail = word(random), word(random)
-    return head[: random.randint(1, len(head))] + tail[random.randrange(len(tail)) :]
-
-
-_IDENTIFIERS: tuple[Callable[[Random], str], ...] = (
-    lambda random: _letters(random, _HEXADECIMAL, 4, 16),
-    _uuid,
-    _email,
-    _url,
-    lambda random: "".join(word(random).capitalize() for _ in range(random.randint(1, 3))),
-    lambda random: "_".join(word(random) for _ in range(random.randint(2, 3))),
-    _date,
-    lambda random: ".".join(str(random.randrange(20)) for _ in range(3)),
-    lambda random: _letters(random, string.ascii_letters, 1, 9),
-    lambda random: _letters(random, string.ascii_uppercase, 1, 7),
-    blend,
-    lambda random: word(random).capitalize(),
-    lambda random: str(random.randrange(10 ** random.randint(1, 9))),
-    lambda random: _letters(random, string.ascii_letters + string.digits + string.punctuation, 3, 12),
-)
-
-
-def identifier(random: Random) -> str:
-    """A made-up token of a kind found in programs: hex, UUID, email, URL, camel or snake case, noise and more."""
-    return random.choice(_IDENTIFIERS)(random)
-
-
-def foreign(random: Random) -> str:
-    """A few characters outside ASCII, mostly of one script."""
-    low, high = random.choice(_UNICODE_RANGES)
-    return "".join(chr(random.randint(low, high)) for _ in range(random.randint(1, 5)))
-
-
-def noise(random: Random) -> str:
-    """Text without a request in it: words, identifiers, other scripts, and one unit over and over."""
-    draw = random.random()
-    if draw < 0.35:
-        return phrase(random, 9)
-    if draw < 0.5:
-        return " ".join(identifier(random) for _ in range(random.randint(1, 3)))
-    if draw < 0.75:
-        return random.choice(("", " ")).join(foreign(random) for _ in range(random.randint(1, 6)))
-    unit = random.choice((word, phrase, identifier, lambda source: source.choice(string.printable.strip())))(random)
-    return random.choice(("", " ", "\n", ", ")).join([unit] * random.randint(2, max(3, 160 // len(unit))))
-
-
-def any_text(random: Random) -> str:
-    """Something to copy: mostly words, sometimes an identifier, a sentence, JSON or text outside ASCII."""
-    draw = random.random()
-    if draw < 0.06:
-        return random.choice(_TEST_STRINGS)
-    if draw < 0.38:
-        text = phrase(random)
-    elif draw < 0.68:
-        text = identifier(random)
-    elif draw < 0.83:
-        text = sentence(random)
-    elif draw < 0.89:
-        text = choice(random, "names")
-    elif draw < 0.92:
-        text = json.dumps({word(random): random.choice((word(random), random.randrange(100)))})
-    elif draw < 0.975:
-        text = foreign(random)
-    else:
-        text = f"{word(random)} {identifier(random)}"
+    The values that fill `form` (as in `str.format`) keep every character. With `closed` False nothing is put behind
+    the form and its last mark stays, for a form that ends with text to copy.
+    """
+    question = form.startswith(_ASKING) or form.endswith("?")
+    if not form.startswith("{") and random.random() < 0.22:
+        before = random.choice(_BEFORE_QUESTIONS if question else _BEFORE_ORDERS)
+        if form[:1].isupper() and not before.rstrip().endswith((".", "!", ":")):
+            form = form[:1].lower() + form[1:]
+        form = before + form
+    if closed:
+        form = _close(random, form)
     cased = random.random()
-    if cased < 0.12:
-        return text.capitalize()
-    return text.upper() if cased < 0.17 else text
+    if cased < 0.1:
+        form = form[:1].lower() + form[1:]
+    elif cased < 0.16:
+        form = form.lower()
+    elif cased < 0.175:
+        form = form.upper()
+    return form.format(*values)
+
+
+def _close(random: Random, form: str) -> str:
+    draw = random.random()
+    bare = form.rstrip("?.!")
+    if bare != form and draw < 0.2:
+        form = bare
+    elif draw < 0.25:
+        form = bare + random.choice(("?", "!", "??", ".", " ?") if form.endswith("?") else ("!", ".", "..."))
+    if random.random() < 0.05:
+        bare = form.rstrip("?.!")
+        form = bare + random.choice(_BEHIND).format(form[len(bare) :])
+    return form
+
+
+def several(random: Random, exchange: Callable[[Random], Turn], most: int = 6, share: float = 0.3) -> tuple[Turn, ...]:
+    """One exchange, or in `share` of the cases two to `most` of the same kind, one after the other."""
+    number = random.randint(2, most) if random.random() < share else 1
+    return tuple(exchange(random) for _ in range(number))
 
 
 def polite(random: Random, request: str) -> str:
