@@ -286,6 +286,7 @@ UNLIKE = {
     "parsed": "each SDK makes the schema from types of its own language",
     "run_tools": "one SDK has it",
     "response_helper": "one SDK has it",
+    "response_function": "the SDK of Go sorts the keys of schemas",
     "response_incomplete": "the SDK of Go sorts the keys of schemas",
     "logprobs": "of probabilities the last digits depend on what else the engine does",
     "embed": "of vectors the last digits depend on what else the engine does",
