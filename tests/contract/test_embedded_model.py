@@ -104,7 +104,7 @@ def test_picture_is_read_and_answered(chat: Engine) -> None:
     answer = chat.chat([{"role": "user", "content": [picture("red"), question]}])
     assert answer["usage"]["prompt_tokens"] == alone["usage"]["prompt_tokens"] + IMAGE_TOKENS
     assert answer["choices"][0]["finish_reason"] == "stop"
-    assert answer["choices"][0]["message"]["content"]
+    assert answer["choices"][0]["message"]["content"] == "A plain red image."
 
 
 def test_grammar_is_honoured(chat: Engine) -> None:

@@ -281,18 +281,17 @@ TABLE: dict[str, Callable[[Seen], None]] = {
 }
 ONLY = {"run_tools": {NODE}, "response_helper": {NODE}}
 UNLIKE = {
-    "stream": "the SDK of Go sorts the keys of schemas",
-    "schema": "the SDK of Go sorts the keys of schemas",
     "parsed": "each SDK makes the schema from types of its own language",
     "run_tools": "one SDK has it",
     "response_helper": "one SDK has it",
-    "response_function": "the SDK of Go sorts the keys of schemas",
-    "response_incomplete": "the SDK of Go sorts the keys of schemas",
     "logprobs": "of probabilities the last digits depend on what else the engine does",
     "embed": "of vectors the last digits depend on what else the engine does",
 }
 """Cases in which the SDKs do not all see the same, and why."""
-OF_ONE_RUN = {"id", "call_id", "calls", "type", "message", "request_id", "numbers"}
+
+SORTED_BY_GO = {"stream", "schema", "response_function", "response_incomplete"}
+"""Cases in which the SDK of Go alone asks for something else: it sorts the keys of schemas."""
+OF_ONE_RUN = {"id", "ids", "call_id", "calls", "type", "message", "request_id", "numbers"}
 """What differs from run to run (ids) or from SDK to SDK (names and words of exceptions)."""
 
 ROWS = [
@@ -315,8 +314,15 @@ def test_every_case_of_the_driver_is_in_the_table(seen_by: Callable[[Sdk], dict[
     assert set(seen_by(sdk)) == {case for case in TABLE if case not in ONLY or sdk in ONLY[case]}
 
 
-@pytest.mark.parametrize("sdk", [NODE, GO], ids=str)
-@pytest.mark.parametrize("case", [case for case in TABLE if case not in UNLIKE])
+@pytest.mark.parametrize(
+    ("sdk", "case"),
+    [
+        pytest.param(sdk, case, id=f"{sdk}-{case}")
+        for sdk in (NODE, GO)
+        for case in TABLE
+        if case not in UNLIKE and not (sdk is GO and case in SORTED_BY_GO)
+    ],
+)
 def test_every_sdk_gets_the_same_answer(seen_by: Callable[[Sdk], dict[str, Seen]], sdk: Sdk, case: str) -> None:
     assert lasting(seen_by(sdk)[case], OF_ONE_RUN) == lasting(seen_by(PYTHON)[case], OF_ONE_RUN)
 

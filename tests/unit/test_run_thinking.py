@@ -11,6 +11,7 @@ from localaik.errors import EngineUnreachable
 from localaik.generation.events import Finished, ReasoningDelta, Started, TextDelta, Usage, UsageReported
 from localaik.generation.fold import fold
 from localaik.generation.request import EnumText, FunctionTool, Thinking, ToolChoice
+from localaik.generation.thinking import ASK
 from localaik.settings import Settings
 from tests.memory_engine import ask, collect, pipeline, saying
 
@@ -50,6 +51,9 @@ async def test_thoughts_come_first_and_count() -> None:
     usage = events[-1].usage  # type: ignore[union-attr]
     assert usage == Usage(await plain_prompt_tokens(), 5, reasoning_tokens=3)
     assert (engine.calls[0].max_tokens, engine.calls[1].max_tokens) == (256, None)
+    asking, answering = (str(call.turns[-1].content) for call in engine.calls)
+    assert ASK in asking
+    assert ASK not in answering
 
 
 async def test_the_first_event_tells_the_prompt_without_the_request_to_think() -> None:
