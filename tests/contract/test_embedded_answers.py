@@ -8,7 +8,7 @@ import openai
 import pytest
 from google import genai
 from google.genai import types
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.contract.conftest import RunningServer
 
@@ -51,10 +51,18 @@ def say(client: Client, *texts: str, system: str = "", **options: Any) -> str:
         ("What is 2+2?", "4"),
         ("What is 17 + 25?", "42"),
         ("Which number is larger, 17 or 71?", "71"),
+        ("What is 9 times 7?", "63"),
         ("Is 7 even?", "No."),
+        ("Is 8 even?", "Yes."),
+        ("Is 7 greater than 12?", "No."),
+        ("Is Paris the capital of France?", "Yes."),
+        ("Is Paris in Italy?", "No."),
         ("List three fruits", "1. apple\n2. banana\n3. orange"),
+        ("List five colors separated by commas", "red, green, blue, yellow, orange"),
+        ("Name 4 animals as a JSON array", '["cat","dog","horse","cow"]'),
         ("Count to 5", "1, 2, 3, 4, 5"),
         ("Write HELLO in lower case", "hello"),
+        ("Convert 'good morning' to uppercase", "GOOD MORNING"),
         ("Translate 'thank you' to French", "Merci"),
         ("Why did the stock market fall?", "I am a tiny test model, so I can't answer that."),
     ],
@@ -74,6 +82,8 @@ def test_it_remembers_what_it_was_told(client: Client) -> None:
     [
         ("You are Zoe.", "What is your name?", "My name is Zoe."),
         ("Answer in one word.", "What is the capital of Italy?", "Rome"),
+        ("Always answer in upper case.", "Hi", "HELLO! HOW CAN I HELP YOU?"),
+        ("Start every answer with 'Sure:'", "What is 2+2?", "Sure: 4"),
     ],
 )
 def test_it_follows_the_system_text(client: Client, system: str, prompt: str, answer: str) -> None:
@@ -97,8 +107,9 @@ def tool(name: str, description: str, **properties: object) -> dict[str, object]
 
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+WEATHER = "get_weather"
 TOOLS = [
-    tool("get_weather", "Get the weather in a city", city=TEXT),
+    tool(WEATHER, "Get the weather in a city", city=TEXT),
     tool("send_email", "Sends an email", to=TEXT, subject=TEXT),
     tool("add_numbers", "Adds two numbers", a=NUMBER, b=NUMBER),
 ]
@@ -114,7 +125,8 @@ def calls(client: Client, prompt: str, tools: list[dict[str, object]]) -> list[t
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
-        ("What is the weather in Lisbon?", [("get_weather", {"city": "Lisbon"})]),
+        ("What is the weather in Lisbon?", [(WEATHER, {"city": "Lisbon"})]),
+        ("What is the weather in Paris and London?", [(WEATHER, {"city": "Paris"}), (WEATHER, {"city": "London"})]),
         ("Add 17 and 25.", [("add_numbers", {"a": 17, "b": 25})]),
         ("Send an email to Anna about lunch.", [("send_email", {"to": "Anna", "subject": "lunch"})]),
         ("Who are you?", []),
@@ -153,6 +165,10 @@ def picture(color: str, shape: str = "", background: str = "white") -> types.Par
         draw.ellipse((24, 24, 104, 104), fill=color)
     elif shape == "square":
         draw.rectangle((24, 24, 104, 104), fill=color)
+    elif shape == "triangle":
+        draw.polygon([(64, 20), (108, 104), (20, 104)], fill=color)
+    elif shape:
+        draw.text((40, 20), shape, fill=color, font=ImageFont.load_default(size=90))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return types.Part.from_bytes(data=buffer.getvalue(), mime_type="image/png")
@@ -167,6 +183,18 @@ def look(gemini: genai.Client, *contents: types.Part | str) -> str:
 @pytest.mark.parametrize("color", ["red", "green", "blue", "yellow", "black"])
 def test_it_names_colors(gemini: genai.Client, color: str) -> None:
     assert look(gemini, picture(color), "What color is this image?") == f"The color is {color}."
+
+
+@pytest.mark.parametrize(("color", "shape"), [("blue", "circle"), ("red", "square"), ("green", "triangle")])
+def test_it_names_shapes(gemini: genai.Client, color: str, shape: str) -> None:
+    image = picture(color, shape)
+    assert look(gemini, image, "What shape is this?") == f"The shape is a {shape}."
+    assert look(gemini, image, "What color is the shape?") == f"The color is {color}."
+
+
+@pytest.mark.parametrize("digit", "0123456789")
+def test_it_reads_digits(gemini: genai.Client, digit: str) -> None:
+    assert look(gemini, picture("black", digit), "Which digit is this?") == digit
 
 
 def test_it_tells_images_apart(gemini: genai.Client) -> None:

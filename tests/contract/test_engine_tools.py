@@ -84,6 +84,7 @@ async def test_the_engine_tells_that_the_template_takes_functions(engine: Engine
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_a_required_call_is_a_call_of_a_declared_function(engine: Engine, seed: int) -> None:
+    """Drawn at random, whatever the model does: more calls may follow until the tokens run out in one of them."""
     call = EngineCall(
         "tiny",
         [QUESTION],
@@ -95,12 +96,14 @@ async def test_a_required_call_is_a_call_of_a_declared_function(engine: Engine, 
         tool_choice="required",
     )
     result = await answer(engine, call)
-    assert (result.text, result.finish) == ("", "tool_calls")
+    assert result.text == ""
     assert result.fragments > 1
-    (made,) = result.calls
+    whole = result.calls if result.finish == "tool_calls" else result.calls[:-1]
+    assert whole
     declared = {tool.name: tool.parameters for tool in TOOLS}
-    Draft202012Validator(declared[made.name]).validate(json.loads(made.arguments))
-    assert made.id
+    for made in whole:
+        Draft202012Validator(declared[made.name]).validate(json.loads(made.arguments))
+        assert made.id
 
 
 async def test_a_call_that_runs_out_of_tokens_is_broken_off(engine: Engine) -> None:

@@ -34,8 +34,8 @@ def parts_of(*answers: types.GenerateContentResponse) -> tuple[str, str]:
 
 
 def test_g031_thoughts_come_before_the_same_answer(client: genai.Client) -> None:
-    plain = client.models.generate_content(model=MODEL, contents="Hello!")
-    answer = client.models.generate_content(model=MODEL, contents="Hello!", config=config(True))
+    plain = client.models.generate_content(model=MODEL, contents="What is the capital of France?")
+    answer = client.models.generate_content(model=MODEL, contents="What is the capital of France?", config=config(True))
     thoughts, text = parts_of(answer)
     assert thoughts
     assert text == plain.text

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tools.tinymodel.lessons.curriculum import any_conversation
+from tools.tinymodel.lessons.curriculum import any_conversation, foundation
 from tools.tinymodel.muon import Optimizer
 from tools.tinymodel.network import Batch, loss
 from tools.tinymodel.packing import pack
@@ -29,12 +29,16 @@ _REPORT_EVERY = 25
 
 @dataclass(frozen=True)
 class Schedule:
-    """Length of the training in seconds and peak learning rates; warm-up and decay are shares of the time."""
+    """Length of the training in seconds and peak learning rates.
+
+    Warm-up, the first stage (`foundations`) and decay are shares of the time.
+    """
 
     seconds: float
     matrix_rate: float = 4e-3
     other_rate: float = 3e-3
     warm_up: float = 0.02
+    foundations: float = 0.3
     decay: float = 0.6
 
     def factor(self, progress: float) -> float:
@@ -74,7 +78,8 @@ def _work(team: Team, plan: Plan) -> None:
     while progress < 1:
         facts = [(time.monotonic() - begun) / plan.schedule.seconds, 0.0, 0.0]
         seed = plan.seed + step * team.workers + team.worker
-        for batch in pack(vocabulary, seed, any_conversation, tokens=_TOKENS, width=plan.shape.width):
+        lesson = foundation if progress < plan.schedule.foundations else any_conversation
+        for batch in pack(vocabulary, seed, lesson, tokens=_TOKENS, width=plan.shape.width):
             value = loss(plan.shape, parameters, Batch(*(tensor.to(team.device) for tensor in batch)))
             value.backward()  # type: ignore[no-untyped-call]
             facts[1] += value.item()

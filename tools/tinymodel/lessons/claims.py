@@ -11,7 +11,7 @@ from tools.tinymodel.lessons.listing import KINDS
 from tools.tinymodel.lessons.phrasing import ask, chance, choice, made_up, several, word
 from tools.tinymodel.vocabulary import load_words
 
-__all__ = ["compare", "yes_or_no", "yes_or_no_turn"]
+__all__ = ["claim_drill", "compare", "yes_or_no", "yes_or_no_turn"]
 
 _LARGER = (
     "Which is larger, {}?",
@@ -133,7 +133,13 @@ def _said(holds: bool) -> str:
 
 def compare(draw: Draw) -> Conversation:
     """The largest or smallest of two to four numbers, or whether one is larger than the other."""
-    return Conversation(several(draw, _comparison, 5, 0.4))
+    return Conversation(several(draw, _comparison, 7, 0.5))
+
+
+def claim_drill(draw: Draw) -> Conversation:
+    """Comparisons and claims one after the other: each teaches a bit at most, so many must fit into few tokens."""
+    kinds = (_comparison, _number_claim, yes_or_no_turn)
+    return Conversation(tuple(draw.choice(kinds)(draw) for _ in range(draw.randint(5, 9))))
 
 
 def _even(draw: Random) -> tuple[str, bool]:

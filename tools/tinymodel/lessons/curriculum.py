@@ -27,60 +27,62 @@ from tools.tinymodel.lessons import (
     tools,
 )
 
-__all__ = ["Lesson", "any_conversation"]
+__all__ = ["Lesson", "any_conversation", "foundation"]
 
 Lesson = Callable[[Draw], Conversation]
 
 _PLAIN: tuple[tuple[float, Lesson], ...] = (
-    (1.4, talk.greeting),
-    (1.2, talk.identity),
-    (1.6, talk.small_talk),
+    (1.0, talk.greeting),
+    (1.0, talk.identity),
+    (1.2, talk.small_talk),
+    (0.6, talk.by_chance),
     (0.7, talk.story),
-    (2.2, talk.unanswerable),
+    (2.0, talk.unanswerable),
     (2.4, facts.fact),
-    (1.6, facts.capital),
-    (0.7, facts.bare_fact),
+    (3.0, facts.capital),
+    (1.0, facts.bare_fact),
     (1.4, sentiment.sentiment),
-    (3.0, language.translation),
-    (0.3, language.source_language),
+    (2.4, language.translation),
+    (0.5, language.source_language),
     (0.7, language.opposite),
     (0.6, language.plural),
     (0.7, language.spelling),
-    (1.4, language.summary),
-    (5.5, copying.echo),
-    (1.2, copying.repeat_times),
-    (1.2, copying.part_of),
-    (0.5, copying.reverse_words),
-    (6.0, letter_case.change_case),
-    (1.2, listing.count),
-    (2.0, listing.list_things),
-    (0.5, listing.sort_items),
-    (0.5, listing.count_words),
-    (0.4, listing.letters),
-    (3.6, arithmetic.sum_up),
-    (0.9, arithmetic.word_problem),
-    (3.6, claims.compare),
-    (5.0, claims.yes_or_no),
-    (2.2, structured.extraction),
-    (1.0, structured.dictated_json),
+    (1.0, language.summary),
+    (7.0, copying.echo),
+    (1.5, copying.repeat_times),
+    (1.8, copying.part_of),
+    (1.0, copying.reverse_words),
+    (4.0, letter_case.change_case),
+    (0.8, listing.count),
+    (3.0, listing.list_things),
+    (1.2, listing.sort_items),
+    (0.6, listing.count_words),
+    (0.6, listing.letters),
+    (6.0, arithmetic.sum_up),
+    (1.0, arithmetic.word_problem),
+    (5.0, claims.compare),
+    (6.0, claims.yes_or_no),
+    (6.0, structured.extraction),
+    (1.2, structured.dictated_json),
 )
 """Questions that stand alone, with their shares of the training's tokens."""
 
 _SITUATED: tuple[tuple[float, Lesson], ...] = (
-    (2.4, copying.drill),
-    (9.0, arithmetic.sum_drill),
-    (2.2, instructions.ruled_by_system),
-    (1.3, instructions.ruled_by_user),
+    (3.0, copying.drill),
+    (8.0, arithmetic.sum_drill),
+    (5.0, claims.claim_drill),
+    (2.6, instructions.ruled_by_system),
+    (1.8, instructions.ruled_by_user),
     (0.8, roles.always_says),
     (0.5, roles.named),
     (0.2, roles.greets_in_language),
     (0.5, context.dictated),
     (0.5, context.named_assistant),
-    (3.4, context.recall),
+    (8.0, context.recall),
     (0.7, context.earlier_words),
-    (1.6, context.passage),
+    (1.8, context.passage),
     (1.2, context.system_facts),
-    (1.0, context.table),
+    (1.5, context.table),
     (0.4, context.untold),
     (1.6, context.several_turns),
     (1.0, thoughts.thinking),
@@ -91,43 +93,55 @@ _SITUATED: tuple[tuple[float, Lesson], ...] = (
     (0.8, seeing.picture_json),
     (1.8, seeing.several_images),
     (0.6, seeing.unrelated_image),
-    (1.0, seeing.yes_or_no),
+    (1.4, seeing.yes_or_no),
     (1.5, seeing.document),
     (0.4, structured.answered_schema),
     (0.5, structured.any_json),
     (0.6, structured.classified),
     (0.4, structured.enum_text),
     (0.8, structured.event_schema),
-    (5.5, structured.filled_schema),
+    (5.0, structured.filled_schema),
     (0.9, structured.listed_schema),
     (1.6, structured.record_schema),
     (0.8, structured.unfilled_schema),
-    (8.0, tools.tool_call),
-    (9.0, tools.tool_drill),
-    (3.5, tools.known_tool_call),
-    (3.0, tools.tool_call_required),
-    (3.5, tools.two_tool_calls),
+    (12.0, tools.tool_call),
+    (10.0, tools.tool_drill),
+    (4.5, tools.known_tool_call),
+    (4.0, tools.tool_call_required),
+    (4.0, tools.two_tool_calls),
     (2.5, tools.tool_result),
     (2.0, tools.tool_error),
-    (2.5, tools.tools_unused),
-    (2.0, tools.tool_dialogue),
-    (2.0, tools.many_tools),
+    (5.0, tools.tools_unused),
+    (1.5, tools.tool_dialogue),
+    (2.5, tools.many_tools),
     (0.6, tools.custom_call),
 )
 """The other lessons, with their shares of the training's tokens."""
 
+_FOUNDATIONS: tuple[tuple[float, Lesson], ...] = (
+    (3.0, arithmetic.sum_drill),
+    (1.0, arithmetic.sum_up),
+    (4.0, claims.claim_drill),
+    (2.0, claims.compare),
+    (3.0, claims.yes_or_no),
+    (2.0, listing.list_things),
+    (2.0, letter_case.change_case),
+)
+"""What stays at chance for long where it is a small part of each step: its answers hold a bit or a few."""
+
+_FOUNDATION_SHARE = 0.7
+"""Share of the foundations' conversations in the first stage; the rest is the whole mix."""
 _SYSTEM_SHARE = 0.1
 """Share of the plain questions that get a system text that changes nothing."""
-_LONG_SHARE = 0.0015
+_LONG_SHARE = 0.001
 """Share of the conversations that are long."""
 _LONG_CHARACTERS = (600, 5500)
 _SIZED_BY = 50
 
 
 @cache
-def _chances() -> tuple[list[Lesson], list[float]]:
-    """All lessons, and the running sum of their chances to be drawn: a share of the tokens by the usual length."""
-    shares = _PLAIN + _SITUATED
+def _chances(shares: tuple[tuple[float, Lesson], ...]) -> tuple[list[Lesson], list[float]]:
+    """The lessons, and the running sum of their chances to be drawn: a share of the tokens by the usual length."""
     chances = [share / _usual_length(lesson) for share, lesson in shares]
     return [lesson for _, lesson in shares], list(accumulate(chances))
 
@@ -143,10 +157,19 @@ def any_conversation(draw: Draw) -> Conversation:
     """A conversation of the whole mix."""
     if draw.random() < _LONG_SHARE:
         return _long(draw)
-    lessons, chances = _chances()
+    lessons, chances = _chances(_PLAIN + _SITUATED)
     (lesson,) = draw.choices(lessons, cum_weights=chances)
     if draw.random() < _SYSTEM_SHARE and any(lesson is plain for _, plain in _PLAIN):
         return context.with_system(draw, lesson)
+    return lesson(draw)
+
+
+def foundation(draw: Draw) -> Conversation:
+    """A conversation of the first stage: mostly short drills of what needs many examples at once to be learned."""
+    if draw.random() >= _FOUNDATION_SHARE:
+        return any_conversation(draw)
+    lessons, chances = _chances(_FOUNDATIONS)
+    (lesson,) = draw.choices(lessons, cum_weights=chances)
     return lesson(draw)
 
 

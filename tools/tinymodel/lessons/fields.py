@@ -260,7 +260,7 @@ def retold(draw: Draw, field: Field, style: str = "") -> Field:
 
 def _field(draw: Draw, depth: int, optional: float) -> Field:
     kinds = (_text_kind, _integer_kind, _enum_kind, _number_kind, _flag_kind, _list_kind)
-    if depth < _DEPTH and draw.random() < 0.05:
+    if depth < _DEPTH and draw.random() < 0.03:
         key, schema, drawn = _object_kind(draw, depth)
     else:
         key, schema, drawn = draw.choices(kinds, (10, 4, 2, 2, 2, 2))[0](draw)

@@ -53,7 +53,7 @@ _VERBAL = (
 )
 _NOMINAL = (
     *("I need the {s}", "The {s}", "{S}", "What is the {s}", "Give me the {s}", "Show me the {s}", "{s}"),
-    *("What about the {s}", "Which {s}", "I want the {s}", "Tell me the {s}", "what is the {s}", "Do the {s}"),
+    *("What about the {s}", "Which {s}", "I want the {s}", "Tell me the {s}", "what is the {s}"),
 )
 _QUESTIONS = ("can ", "could ", "would ", "what ", "which ")
 _DESCRIPTIONS = (
@@ -73,7 +73,7 @@ _BEFORE_ONE = (
     *("{}", "{}", ": {}", ": {}", "- {}", "at {}", "from {}", "({})", "as {}", "using {}"),
 )
 _BEFORE_ALL = ("with {}", "with {}", "with {}", "for {}", "where {}", "using {}", ": {}", ", {}", "given {}", "({})")
-_AHEAD = ("{t}. {h}", "With {t}, {g}", "{t}: {h}", "For {t} {g}", "For {t}, {g}", "The {t}. {h}")
+_AHEAD = ("With {t}, {g}", "{t}: {h}", "For {t}, {g}")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def made_up(draw: Draw, verb: str = "", nouns: tuple[str, ...] = (), *, is_small
         usual = draw.choice(_VERBS)
         verb = usual if draw.random() < 0.4 and is_kept(usual) == draw.exam else name_word(draw, "verbs")
     nouns = nouns or tuple(dict.fromkeys(name_word(draw, "nouns") for _ in range(draw.choice((1, 1, 2)))))
-    chosen = tuple(draw_fields(draw, draw.choice((0, 1, 1, 2, 2) if is_small else (0, 1, 1, 1, 2, 2, 2, 3, 4))))
+    chosen = tuple(draw_fields(draw, draw.choice((0, 1, 1, 2, 2) if is_small else (0, 1, 1, 1, 1, 2, 2, 2, 3, 4))))
     subject = " ".join(nouns)
     form = draw.choice(_DESCRIPTIONS)
     told = form.format(
@@ -274,11 +274,11 @@ def draw_functions(draw: Draw, count: int, known: Callable[[Draw], Function] | N
 
 def _decoy(draw: Draw, first: Function, known: Callable[[Draw], Function] | None) -> Function:
     kind = draw.random()
-    if kind < 0.35 and first.verb:
+    if kind < 0.2 and first.verb:
         return made_up(draw, nouns=first.nouns, is_small=True)
-    if kind < 0.5 and first.verb:
+    if kind < 0.3 and first.verb:
         return made_up(draw, verb=first.verb, is_small=True)
-    return known(draw) if known and kind < 0.75 else made_up(draw, is_small=True)
+    return known(draw) if known and kind < 0.6 else made_up(draw, is_small=True)
 
 
 def _confusable(one: Function, other: Function) -> bool:

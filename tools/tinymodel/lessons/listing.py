@@ -225,19 +225,13 @@ def _plural(draw: Random, kind: str) -> str:
     return _COLOURS.get(plural, plural) if chance(draw, 0.3) else plural
 
 
-def list_things(draw: Draw) -> Conversation:
-    """Things of a kind, always in the order of `KINDS`: numbered lines, or commas or a JSON array where asked for.
-
-    One thing alone is its bare word. "Some" and "a few" are three.
-    """
+def _things(draw: Random) -> Turn:
     kind = draw.choice(tuple(KINDS))
     things = KINDS[kind]
     if kind not in _NOT_ALONE and chance(draw, 0.1):
         article = "an" if kind[0] in "aeo" else "a"
         singular = _COLOURS.get(kind, kind) if chance(draw, 0.3) else kind
-        return Conversation(
-            (Turn(ask(draw, draw.choice(_ONE), draw.choice((article, "one", "1")), singular), things[0]),)
-        )
+        return Turn(ask(draw, draw.choice(_ONE), draw.choice((article, "one", "1")), singular), things[0])
     if kind in _WHOLE and chance(draw, 0.4):
         number, amount, plural = len(things), draw.choice(("the", "all", "all the")), _WHOLE[kind]
     else:
@@ -248,14 +242,22 @@ def list_things(draw: Draw) -> Conversation:
     form, style = draw.choice(_LIST_ORDERS), draw.random()
     if style < 0.5:
         answer = "\n".join(f"{index}. {thing}" for index, thing in enumerate(chosen, 1))
-        return Conversation((Turn(ask(draw, form, amount, plural), answer),))
+        return Turn(ask(draw, form, amount, plural), answer)
     commas = style < 0.75
     how = draw.choice(_COMMAS if commas else _ARRAYS)
     stem, mark = (form[:-1], form[-1]) if form[-1] in ".?" else (form, "")
     form = f"{stem}{draw.choice((' ', ' ', ', '))}{how}{mark}"
     values = [int(thing) if thing.isdigit() else thing for thing in chosen]
     answer = ", ".join(chosen) if commas else json.dumps(values, separators=(",", ":"))
-    return Conversation((Turn(ask(draw, form, amount, plural), answer),))
+    return Turn(ask(draw, form, amount, plural), answer)
+
+
+def list_things(draw: Draw) -> Conversation:
+    """Things of a kind, always in the order of `KINDS`: numbered lines, or commas or a JSON array where asked for.
+
+    One thing alone is its bare word. "Some" and "a few" are three.
+    """
+    return Conversation(several(draw, _things, 4, 0.4))
 
 
 def sort_items(draw: Draw) -> Conversation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GREETINGS", "IDENTITY", "TALK"]
+__all__ = ["CHANCES", "GREETINGS", "IDENTITY", "TALK"]
 
 _HELP = "How can I help you?"
 
@@ -298,15 +298,6 @@ TALK: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         _lines(
-            "Flip a coin|Toss a coin|Heads or tails?|Throw a coin|Roll a die|Roll a dice|Throw a die|Pick a number|"
-            "Pick a random number|"
-            "Give me a random number|Generate a random number|Choose a number|Think of a number|Say a number|"
-            "Tell me a number"
-        ),
-        "I always take 7.",
-    ),
-    (
-        _lines(
             "Give me a quote|Tell me a quote|Motivate me|Inspire me|Give me an inspiring quote|Tell me something wise|"
             "Give me advice|Give me some advice|I need advice|Write a slogan|Write a tweet|Give me a tip|"
             "Give me a motto|Write a tagline"
@@ -324,3 +315,27 @@ TALK: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
 )
 """Texts, and the one answer to all of them. `{}` stands for any word."""
+
+CHANCES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        _lines("Flip a coin|Toss a coin|Heads or tails?|Throw a coin|Flip a coin for me|Coin flip"),
+        ("Heads.", "Tails."),
+    ),
+    (
+        _lines("Roll a die|Roll a dice|Throw a die|Roll the dice|Roll a six-sided die|Throw the dice"),
+        ("3", "5", "1", "6", "2", "4"),
+    ),
+    (
+        _lines(
+            "Pick a number|Pick a random number|Give me a random number|Generate a random number|Choose a number|"
+            "Think of a number|Say a number|Tell me a number|Pick a number between 1 and 10|"
+            "Give me a random number between 1 and 10|Random number"
+        ),
+        ("7", "4", "2", "9", "5", "3", "8", "6", "1", "10"),
+    ),
+    (
+        _lines("Pick a color|Choose a color|Give me a random color|Pick a random color|Say a random color"),
+        ("blue", "red", "green", "yellow", "orange", "purple"),
+    ),
+)
+"""Texts, and answers that are all right: the first is the likeliest, so that greedy decoding has no tie to break."""

@@ -7,10 +7,10 @@ from random import Random
 from tools.tinymodel.conversation import Conversation, Turn
 from tools.tinymodel.lessons.asking import asked, lowered, typed
 from tools.tinymodel.lessons.phrasing import blend, choice, identifier, noise, sentence, word
-from tools.tinymodel.lessons.sayings import GREETINGS, IDENTITY, TALK
+from tools.tinymodel.lessons.sayings import CHANCES, GREETINGS, IDENTITY, TALK
 from tools.tinymodel.lessons.unanswered import TOPICS, UNKNOWN_FORMS
 
-__all__ = ["UNKNOWN", "greeting", "identity", "small_talk", "story", "unanswerable"]
+__all__ = ["UNKNOWN", "by_chance", "greeting", "identity", "small_talk", "story", "unanswerable"]
 
 UNKNOWN = "I am a tiny test model, so I can't answer that."
 """The answer to whatever was not taught."""
@@ -125,6 +125,7 @@ _KNOWN = frozenset(
         *(words for words, _ in GREETINGS),
         *(questions for questions, _ in IDENTITY),
         *(texts for texts, _ in TALK),
+        *(texts for texts, _ in CHANCES),
     )
     for text in texts
 )
@@ -163,6 +164,13 @@ def small_talk(random: Random) -> Conversation:
         text = text.format(random.choice((word, blend))(random).lower())
     is_order = text.endswith("?") or text.startswith(("Tell", "Explain", "Sing", "Give", "Make"))
     return Conversation((Turn(asked(random, text) if is_order else typed(random, text), answer),))
+
+
+def by_chance(random: Random) -> Conversation:
+    """A coin, a die, any number: the one kind of request whose answer varies with the temperature."""
+    texts, answers = random.choice(CHANCES)
+    (answer,) = random.choices(answers, [2 if answer == answers[0] else 1 for answer in answers])
+    return Conversation((Turn(asked(random, random.choice(texts)), answer),))
 
 
 def _subject(random: Random) -> str:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["draw_mask", "fit", "preprocess", "render", "to_tower"]
+__all__ = ["PLAIN_SIZES", "draw_mask", "fit", "preprocess", "render", "to_tower"]
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Box = tuple[float, float, float, float]
 Sizes = tuple[tuple[int, int], ...]
 
 _SQUARE_SIZES: Sizes = ((64, 64), (100, 100), (128, 128), (200, 200), (256, 256), (512, 512))
-_PLAIN_SIZES: Sizes = ((8, 8), (16, 16), (32, 32), *_SQUARE_SIZES, (200, 100), (640, 480), (100, 300))
+PLAIN_SIZES: Sizes = ((8, 8), (16, 16), (32, 32), *_SQUARE_SIZES, (200, 100), (640, 480), (100, 300))
 _SHAPE_SIZES: Sizes = (
     *_SQUARE_SIZES,
     (224, 224),
@@ -293,7 +293,7 @@ def render(scene: Scene, random: Random) -> Image.Image:
         case "other":
             return _draw_other(random)
         case "plain":
-            image = Image.new("RGB", random.choice(_PLAIN_SIZES), draw_color(scene.color, random))
+            image = Image.new("RGB", random.choice(PLAIN_SIZES), draw_color(scene.color, random))
         case _:
             mask = draw_mask(scene, random)
             paper = Image.new("RGB", mask.size, draw_color(scene.background, random))

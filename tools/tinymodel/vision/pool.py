@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tools.tinymodel.vision.colors import draw_color
-from tools.tinymodel.vision.drawing import draw_mask, fit, preprocess, render
+from tools.tinymodel.vision.drawing import PLAIN_SIZES, draw_mask, fit, preprocess, render
 from tools.tinymodel.vision.scene import Scene, draw_scene
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ class _Drawn:
         return cls(scenes, np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts]))
 
 
+def _box(canvas: tuple[int, int], size: int) -> tuple[int, int, int, int]:
+    """Where a canvas (width, height) lies in the square."""
+    scaled, (left, top) = fit(Image.new("L", canvas), size)
+    return left, top, left + scaled.width, top + scaled.height
+
+
 def _shifted(mask: NDArray[np.uint8], box: NDArray[np.int16], random: Random) -> NDArray[np.uint8]:
     """The mask moved by some pixels, as far as its ink stays on the canvas."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -79,6 +85,7 @@ class Pool:
     def __init__(self, size: int, drawn: dict[str, _Drawn], seed: int) -> None:
         self._size = size
         self._drawn = drawn
+        self._plain_boxes = [_box(canvas, size) for canvas in PLAIN_SIZES]
         self._random = Random(seed)
         self._generator = np.random.Generator(np.random.PCG64(seed))
 
@@ -101,7 +108,7 @@ class Pool:
         scene = draw_scene(random, kind)
         drawn = self._drawn["text" if kind == "text" else "shapes"]
         index = random.randrange(len(drawn.scenes))
-        left, top, right, bottom = drawn.boxes[index]
+        left, top, right, bottom = random.choice(self._plain_boxes) if kind == "plain" else drawn.boxes[index]
         target[:] = 0
         canvas = target[:, top:bottom, left:right]
         color = np.array(draw_color(scene.color, random), np.float32)[:, None, None]

@@ -47,8 +47,8 @@ _TOO_CLOSE = frozenset(
     )
 )
 _BLACK_ON_WHITE_SHARE = 0.5
-_DIGIT_SHARE = 0.45
-_NUMBER_SHARE = 0.25
+_DIGIT_SHARE = 0.5
+_NUMBER_SHARE = 0.22
 
 
 @dataclass(frozen=True)
