@@ -82,10 +82,14 @@ async def test_the_engine_tells_that_the_template_takes_functions(engine: Engine
     assert "</tools>" in engine.capabilities.chat_template
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_a_required_call_is_a_call_of_a_declared_function(engine: Engine, seed: int) -> None:
-    """Drawn at random, whatever the model does: more calls may follow until the tokens run out in one of them."""
-    call = EngineCall(
+def is_declared(made: AccumulatedCall) -> bool:
+    declared = {tool.name: tool.parameters for tool in TOOLS}
+    Draft202012Validator(declared[made.name]).validate(json.loads(made.arguments))
+    return bool(made.id)
+
+
+def required(seed: int, *, parallel: bool) -> EngineCall:
+    return EngineCall(
         "tiny",
         [QUESTION],
         seed=seed,
@@ -94,16 +98,27 @@ async def test_a_required_call_is_a_call_of_a_declared_function(engine: Engine, 
         logit_bias=CALLS_ONCE,
         tools=TOOLS,
         tool_choice="required",
+        parallel_calls=parallel,
     )
-    result = await answer(engine, call)
-    assert result.text == ""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_required_call_is_a_call_of_a_declared_function(engine: Engine, seed: int) -> None:
+    result = await answer(engine, required(seed, parallel=False))
+    assert (result.text, result.finish) == ("", "tool_calls")
     assert result.fragments > 1
+    (made,) = result.calls
+    assert is_declared(made)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_more_required_calls_are_calls_of_declared_functions(engine: Engine, seed: int) -> None:
+    """Others may follow the first, until the tokens run out in one of them."""
+    result = await answer(engine, required(seed, parallel=True))
+    assert (result.text, result.finish in ("tool_calls", "length")) == ("", True)
     whole = result.calls if result.finish == "tool_calls" else result.calls[:-1]
     assert whole
-    declared = {tool.name: tool.parameters for tool in TOOLS}
-    for made in whole:
-        Draft202012Validator(declared[made.name]).validate(json.loads(made.arguments))
-        assert made.id
+    assert all(is_declared(made) for made in whole)
 
 
 async def test_a_call_that_runs_out_of_tokens_is_broken_off(engine: Engine) -> None:

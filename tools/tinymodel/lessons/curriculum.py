@@ -146,6 +146,12 @@ def _chances(shares: tuple[tuple[float, Lesson], ...]) -> tuple[list[Lesson], li
     return [lesson for _, lesson in shares], list(accumulate(chances))
 
 
+def _draw_lesson(draw: Draw, shares: tuple[tuple[float, Lesson], ...]) -> Lesson:
+    lessons, chances = _chances(shares)
+    (lesson,) = draw.choices(lessons, cum_weights=chances)
+    return lesson
+
+
 def _usual_length(lesson: Lesson) -> float:
     """Mean characters of a lesson's conversations, with some for the marks of their turns."""
     drawn = [chat_turns(lesson(Draw.of(seed))) for seed in range(_SIZED_BY)]
@@ -157,8 +163,7 @@ def any_conversation(draw: Draw) -> Conversation:
     """A conversation of the whole mix."""
     if draw.random() < _LONG_SHARE:
         return _long(draw)
-    lessons, chances = _chances(_PLAIN + _SITUATED)
-    (lesson,) = draw.choices(lessons, cum_weights=chances)
+    lesson = _draw_lesson(draw, _PLAIN + _SITUATED)
     if draw.random() < _SYSTEM_SHARE and any(lesson is plain for _, plain in _PLAIN):
         return context.with_system(draw, lesson)
     return lesson(draw)
@@ -168,9 +173,7 @@ def foundation(draw: Draw) -> Conversation:
     """A conversation of the first stage: mostly short drills of what needs many examples at once to be learned."""
     if draw.random() >= _FOUNDATION_SHARE:
         return any_conversation(draw)
-    lessons, chances = _chances(_FOUNDATIONS)
-    (lesson,) = draw.choices(lessons, cum_weights=chances)
-    return lesson(draw)
+    return _draw_lesson(draw, _FOUNDATIONS)(draw)
 
 
 def _long(draw: Draw) -> Conversation:

@@ -56,19 +56,8 @@ def targets(scenes: list[Scene]) -> torch.Tensor:
     )
 
 
-def emphasis(wanted: torch.Tensor) -> torch.Tensor:
-    """The weight of each slot in the loss, (scenes, slots), 1 on average.
-
-    Most slots of most pictures are empty, which is learned soon and would drown the rest: a digit is one slot of 16.
-    """
-    slots = torch.tensor([_EMPHASIS.get(slot, 1.0) for slot in range(SLOT_COUNT)], device=wanted.device)
-    empty = torch.tensor([values[0] == "" for values in SLOTS], device=wanted.device) & (wanted == 0)
-    weights = slots.where(~empty, _EMPTY_WEIGHT)
-    return weights / weights.mean()
-
-
 class Reader:
-    """Similarities of soft tokens to all codes, in one padded array."""
+    """Similarities of soft tokens to all codes, in one padded array, and what the slots weigh in the loss."""
 
     def __init__(self, width: int, device: torch.device) -> None:
         codes = code_vectors(width)
@@ -79,11 +68,21 @@ class Reader:
             self.codes[slot, : len(values)] = torch.from_numpy(values)
             self.closed[slot, : len(values)] = False
         self.codes, self.closed = self.codes.to(device), self.closed.to(device)
+        self._emphasis = torch.tensor([_EMPHASIS.get(slot, 1.0) for slot in range(SLOT_COUNT)], device=device)
+        self._may_be_empty = torch.tensor([values[0] == "" for values in SLOTS], device=device)
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """(batch, slots, values); values that a slot does not have are minus infinity."""
         similarity = torch.einsum("bsw,svw->bsv", tokens, self.codes) * (_SHARPNESS / tokens.shape[-1])
         return similarity.masked_fill(self.closed, -math.inf)
+
+    def emphasis(self, wanted: torch.Tensor) -> torch.Tensor:
+        """The weight of each slot in the loss for value indices (batch, slots), 1 on average.
+
+        Most slots of most pictures are empty, which is learned soon and would drown the rest: a digit is one of 16.
+        """
+        weights = self._emphasis.where(~(self._may_be_empty & (wanted == 0)), _EMPTY_WEIGHT)
+        return weights / weights.mean()
 
     def ideal(self, wanted: torch.Tensor) -> torch.Tensor:
         """The codes of value indices, (batch, slots, width)."""
@@ -172,7 +171,7 @@ def _work(team: Team, plan: Plan) -> None:
         pixels, scenes = pool.batch(_BATCH)
         wanted = targets(scenes).to(team.device)
         tokens = soft_tokens(torch.from_numpy(pixels).to(team.device), weights, shape)
-        weighed = emphasis(wanted)
+        weighed = reader.emphasis(wanted)
         distance = ((tokens - reader.ideal(wanted)).square().mean(-1) * weighed).mean()
         surprises = functional.cross_entropy(reader.logits(tokens).flatten(0, 1), wanted.flatten(), reduction="none")
         surprise = (surprises * weighed.flatten()).mean()
